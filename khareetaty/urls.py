@@ -1,0 +1,8 @@
+from django.urls import path
+
+from core import views as core_views
+
+urlpatterns = [
+    path("livez", core_views.livez, name="livez"),
+    path("readyz", core_views.readyz, name="readyz"),
+]

@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Django's command line for Khareetaty."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "khareetaty.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        ours = Path(__file__).resolve().parent / ".venv/bin/python"
+        if ours.exists() and Path(sys.prefix) != ours.parent.parent:
+            # Called with the system's Python: go on with the project's.
+            os.execv(str(ours), [str(ours), *sys.argv])  # noqa: S606
+        raise
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
