@@ -1,3 +1,4 @@
+from django.contrib import admin
 from django.urls import path
 
 from core import views as core_views
@@ -5,4 +6,5 @@ from core import views as core_views
 urlpatterns = [
     path("livez", core_views.livez, name="livez"),
     path("readyz", core_views.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,59 @@
+"""Whose incidents a viewer may see: a frozen value that every ``visible_to`` starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from django.db.models import Q
+
+
+@dataclass(frozen=True)
+class Jurisdiction:
+    """``None`` means every agency (or governorate), said explicitly; an empty set means none. Nothing fails open."""
+
+    agency_ids: frozenset[int] | None = frozenset()
+    governorate_ids: frozenset[int] | None = frozenset()
+
+    @classmethod
+    def everything(cls) -> Jurisdiction:
+        return cls(None, None)
+
+    @classmethod
+    def nothing(cls) -> Jurisdiction:
+        return cls()
+
+    def admits(self, *, agency_id: int | None, governorate_id: int | None) -> bool:
+        """Whether a row of this agency and governorate may be seen. A row with no governorate belongs to its agency alone."""
+        if self.agency_ids is not None and agency_id not in self.agency_ids:
+            return False
+        if self.governorate_ids is None:
+            return True
+        if governorate_id is None:
+            return bool(self.governorate_ids)
+        return governorate_id in self.governorate_ids
+
+    def condition(self, *, agency: str = "agency_id", governorate: str = "governorate_id") -> Q:
+        """The same rule as a database condition on the named columns."""
+        condition = Q()
+        if self.agency_ids is not None:
+            condition &= Q(**{f"{agency}__in": sorted(self.agency_ids)})
+        if self.governorate_ids is not None:
+            here = Q(**{f"{governorate}__in": sorted(self.governorate_ids)})
+            if self.governorate_ids:
+                here |= Q(**{f"{governorate}__isnull": True})
+            condition &= here
+        return condition
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """Anybody a row may be shown to: a person, a partner's key."""
+
+    @property
+    def jurisdiction(self) -> Jurisdiction: ...
+
+
+def jurisdiction_of(viewer: object) -> Jurisdiction:
+    """The viewer's jurisdiction; somebody unknown sees nothing."""
+    return viewer.jurisdiction if isinstance(viewer, Viewer) else Jurisdiction.nothing()

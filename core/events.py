@@ -1,0 +1,38 @@
+"""The event log: ``publish`` writes one row in the caller's transaction and does nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, models
+
+from core.models import Event
+
+NOTIFY_CHANNEL = "khareetaty_events"
+
+
+def publish(
+    type: str,
+    *,
+    subject: models.Model | None = None,
+    data: dict[str, Any] | None = None,
+    agency_id: int | None = None,
+    governorate_id: int | None = None,
+) -> Event:
+    """Announce, in the caller's transaction, that ``type`` (past tense, dotted) happened to ``subject``.
+
+    The relay numbers the row and hands it to the log's readers after the commit; a reader can therefore never refuse or
+    slow the write that caused it. ``data`` holds ids and plain values only.
+    """
+    event = Event.objects.create(
+        type=type,
+        subject_type=subject._meta.model_name or "" if subject is not None else "",
+        subject_id=subject.pk if subject is not None else None,
+        agency_id=agency_id,
+        governorate_id=governorate_id,
+        data=data or {},
+    )
+    with connection.cursor() as cursor:
+        # Delivered when (and only if) the transaction commits; wakes the relay.
+        cursor.execute(f"NOTIFY {NOTIFY_CHANNEL}")
+    return event

@@ -1,0 +1,4 @@
+from geography.services.pieces import rebuild_pieces
+from geography.services.resolve import Place, place_of
+
+__all__ = ["Place", "place_of", "rebuild_pieces"]

@@ -1,0 +1,10 @@
+"""What this app announces. ``data`` holds ids and plain values."""
+
+INCIDENT_OPENED = "incident.opened"  # {"type", "priority", "severity", "source"}
+INCIDENT_MOVED = "incident.moved"  # {"from", "to"}
+INCIDENT_CHANGED = "incident.changed"  # {"fields": [...]}
+INCIDENT_NOTED = "incident.noted"  # {}
+INCIDENT_REPORTED_AGAIN = "incident.reported_again"  # {"source", "report"}
+INCIDENTS_IMPORTED = "incidents.imported"  # {"run", "source", "count", "first_id", "last_id"}: one a batch, never one an incident
+IMPORT_FINISHED = "import.finished"  # {"run", "status", "accepted", "rejected"}
+PIPELINE_FINISHED = "pipeline.finished"  # {"run", "status", "hot_spots", "forecasts"}

@@ -1,0 +1,96 @@
+"""Chainable reads. Every door starts from ``visible_to``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from django.contrib.postgres.search import SearchQuery
+from django.db import models
+from django.db.models import F
+
+from accounts.jurisdiction import jurisdiction_of
+from core.text import fold, western_digits
+from incidents.lifecycle import OPEN
+
+if TYPE_CHECKING:
+    from geography.models import Zone
+    from incidents.models import Forecast, HotSpot, Incident  # noqa: F401
+
+_REF = re.compile(r"([A-Z0-9_-]{1,16})-(\d{2})-(\d{1,18})", re.IGNORECASE)
+_ZONE_COLUMN = {"governorate": "governorate", "area": "area", "block": "block", "sector": "sector"}
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    def visible_to(self, viewer: object) -> IncidentQuerySet:
+        return self.filter(jurisdiction_of(viewer).condition())
+
+    def open(self) -> IncidentQuerySet:
+        return self.filter(state__in=sorted(OPEN))
+
+    def located(self) -> IncidentQuerySet:
+        return self.filter(location__isnull=False)
+
+    def within(self, zone: Zone) -> IncidentQuerySet:
+        """Incidents resolved to ``zone``; a country holds its whole region."""
+        column = _ZONE_COLUMN.get(zone.level)
+        return self.filter(**{column: zone}) if column else self.filter(region=zone.region_id)
+
+    def occurred_between(self, start: datetime, end: datetime) -> IncidentQuerySet:
+        """From ``start`` (with) to ``end`` (without)."""
+        return self.filter(occurred_at__gte=start, occurred_at__lt=end)
+
+    def by_ref(self, ref: str) -> IncidentQuerySet:
+        """The incident people call ``ref``; none when it is malformed or names another region or year."""
+        match = _REF.fullmatch(western_digits(ref).strip())
+        if match is None:
+            return self.none()
+        region, year, number = match.groups()
+        if int(number) > 2**63 - 1:
+            return self.none()
+        start = datetime(2000 + int(year), 1, 1, tzinfo=UTC)
+        return self.filter(
+            pk=int(number), region__code__iexact=region, received_at__gte=start, received_at__lt=start.replace(year=start.year + 1)
+        )
+
+    def matching(self, words: str) -> IncidentQuerySet:
+        """Those whose text holds every word of ``words``, as prefixes, folded; a reference finds its incident."""
+        found = self.by_ref(words)
+        if _REF.fullmatch(western_digits(words).strip()):
+            return found
+        terms = [term for term in re.findall(r"\w+", fold(words[:200])) if term]
+        if not terms:
+            return self
+        return self.filter(search=SearchQuery(" & ".join(f"'{term}':*" for term in terms), search_type="raw", config="simple"))
+
+    def for_card(self) -> IncidentQuerySet:
+        """With all that one row of the board shows."""
+        return self.select_related("region", "type", "agency", "source", "governorate", "area").defer(
+            "search", "governorate__boundary", "area__boundary"
+        )
+
+
+class HotSpotQuerySet(models.QuerySet["HotSpot"]):
+    def current(self) -> HotSpotQuerySet:
+        """Those the newest finished step left standing, worst first."""
+        return self.filter(is_current=True).order_by("region_id", "rank")
+
+    def visible_to(self, viewer: object) -> HotSpotQuerySet:
+        """Hot spots are sums over agencies: the governorates decide."""
+        places = jurisdiction_of(viewer).governorate_ids
+        return self if places is None else self.filter(governorate_id__in=sorted(places))
+
+
+class ForecastQuerySet(models.QuerySet["Forecast"]):
+    def current(self) -> ForecastQuerySet:
+        return self.filter(is_current=True)
+
+    def visible_to(self, viewer: object) -> ForecastQuerySet:
+        places = jurisdiction_of(viewer).governorate_ids
+        if places is None:
+            return self
+        return self.filter(models.Q(zone_id__in=sorted(places)) | models.Q(zone__parent_id__in=sorted(places)))
+
+    def of_zone(self, zone_id: int) -> ForecastQuerySet:
+        return self.filter(zone_id=zone_id).order_by("day", F("category"))
