@@ -1,0 +1,132 @@
+"""What the forecast page and the map read: the seven days that stand now beside the days that were counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+
+import orjson
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+
+from dashboard.charts import Expected, Observed
+from geography.models import Region, Zone
+from incidents.lifecycle import EXITS
+from incidents.models import Forecast, Incident, PipelineRun
+
+HISTORY_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Series:
+    """One zone's days: counted up to yesterday, expected from today on."""
+
+    zone: Zone
+    run: PipelineRun
+    method: str
+    interval: float
+    history_days: int
+    is_synthetic: bool
+    history: tuple[Observed, ...]
+    forecast: tuple[Expected, ...]
+
+    @cached_property
+    def expected_total(self) -> float:
+        return sum(day.expected for day in self.forecast)
+
+    @cached_property
+    def counted_last_week(self) -> int:
+        return sum(day.count for day in self.history[-7:])
+
+    @property
+    def interval_percent(self) -> int:
+        return round(self.interval * 100)
+
+    def as_json(self) -> bytes:
+        return orjson.dumps(
+            {
+                "zone": {"id": self.zone.pk, "code": self.zone.code, "level": self.zone.level, "name": self.zone.name},
+                "method": self.method,
+                "interval": self.interval,
+                "history_days": self.history_days,
+                "as_of": self.run.as_of,
+                "is_synthetic": self.is_synthetic,
+                "history": [{"day": day.day, "count": day.count} for day in self.history],
+                "forecast": [
+                    {"day": day.day, "expected": round(day.expected, 2), "low": round(day.low, 2), "high": round(day.high, 2)}
+                    for day in self.forecast
+                ],
+            }
+        )
+
+
+def series_of_zone(viewer: object, zone_id: int) -> Series | None:
+    """The zone's series, or ``None`` where nothing stands for it or the viewer may not see it."""
+    found = series_of(viewer, Zone.objects.in_use().filter(pk=zone_id))
+    return found[0] if found else None
+
+
+def series_of(viewer: object, zones: Iterable[Zone]) -> list[Series]:
+    """The series of those of ``zones`` that have one the viewer may see, in the zones' order; three queries however many."""
+    by_id = {zone.pk: zone for zone in _light(zones)}
+    rows: dict[int, list[Forecast]] = defaultdict(list)
+    for row in (
+        Forecast.objects.current().visible_to(viewer).filter(zone_id__in=list(by_id), category="").select_related("run").order_by("day")
+    ):
+        rows[row.zone_id].append(row)
+    counted = _counted([by_id[zone_id] for zone_id in rows], {zone_id: days[0].day for zone_id, days in rows.items()})
+    return [
+        Series(
+            zone=zone,
+            run=rows[zone_id][0].run,
+            method=rows[zone_id][0].method,
+            interval=rows[zone_id][0].interval,
+            history_days=rows[zone_id][0].history_days,
+            is_synthetic=rows[zone_id][0].is_synthetic,
+            history=counted[zone_id],
+            forecast=tuple(Expected(row.day, row.expected, row.low, row.high) for row in rows[zone_id]),
+        )
+        for zone_id, zone in by_id.items()
+        if zone_id in rows
+    ]
+
+
+def _light(zones: Iterable[Zone]) -> Iterable[Zone]:
+    """Without their boundaries: a page of two hundred areas needs none of the coastline."""
+    return zones.defer("boundary").select_related("region") if hasattr(zones, "defer") else zones
+
+
+def _counted(zones: list[Zone], first_days: dict[int, date]) -> dict[int, tuple[Observed, ...]]:
+    """Each zone's counts on the ``HISTORY_DAYS`` days before its first expected day, in its region's own days.
+
+    These are sums over agencies, as the forecasts are: whoever may see the zone's forecast may see its sums, never a row.
+    """
+    found: dict[int, dict[date, int]] = defaultdict(dict)
+    groups: dict[tuple[Region, str, date], list[int]] = defaultdict(list)
+    for zone in zones:
+        groups[zone.region, zone.level, first_days[zone.pk]].append(zone.pk)
+    for (region, level, first_day), ids in groups.items():
+        end = datetime.combine(first_day, time(), region.zone_info)
+        start = datetime.combine(first_day - timedelta(days=HISTORY_DAYS), time(), region.zone_info)
+        column = "governorate_id" if level == Zone.Level.GOVERNORATE else "area_id"
+        rows = (
+            Incident.objects.occurred_between(start, end)
+            .filter(**{f"{column}__in": ids}, type__enforcement_sensitive=False)
+            .exclude(state__in=sorted(EXITS))
+            .annotate(day=TruncDate("occurred_at", tzinfo=region.zone_info))
+            .values_list(column, "day")
+            .annotate(count=Count("pk"))
+            .order_by()
+        )
+        for zone_id, day, count in rows:
+            found[zone_id][day] = count
+    return {
+        zone.pk: tuple(
+            Observed(day, found[zone.pk].get(day, 0))
+            for day in (first_days[zone.pk] - timedelta(days=back) for back in range(HISTORY_DAYS, 0, -1))
+        )
+        for zone in zones
+    }

@@ -1,0 +1,219 @@
+"""What can be laid on the map, in one list. A new app adds its layer with one line here and its drawing in ``static/js/map/``.
+
+A layer with a collector is served as ``/map/<slug>.geojson``; one without is drawn from the zones' vector tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.contrib.gis.db.models.functions import AsGeoJSON
+from django.db.models import Count
+from django.utils.functional import Promise
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.filters import IncidentFilter
+from incidents.models import HotSpot, Incident
+from incidents.models.incident import make_ref
+
+# A browser draws this many points smoothly, and nobody reads more. Past it the answer says how many there are.
+MAX_FEATURES = 5_000
+INCIDENT_DECIMALS = 6
+HULL_DECIMALS = 5  # about a metre: a hull is drawn through incidents 300 m apart
+
+
+@dataclass(frozen=True)
+class Features:
+    """GeoJSON features ready to be written, how many there would be without the cap, and what the legend says of them."""
+
+    features: list[dict[str, Any]]
+    total: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> bytes:
+        collection = {
+            "type": "FeatureCollection",
+            "shown": len(self.features),
+            "total": self.total,
+            **self.notes,
+            "features": self.features,
+        }
+        return orjson.dumps(collection)
+
+
+@dataclass(frozen=True)
+class Layer:
+    slug: str
+    name: str | Promise
+    collect: Callable[[object, IncidentFilter], Features] | None = None
+    is_on: bool = True
+
+
+def in_arabic() -> bool:
+    return (get_language() or "").startswith("ar")
+
+
+def incident_feature(
+    *,
+    id: int,
+    ref: str,
+    severity: int,
+    priority: int,
+    state: str,
+    type_name: str,
+    category: str,
+    place: str,
+    at: datetime,
+    geometry: Any,
+) -> dict[str, Any]:
+    """One incident on the map; the live feed and the file have the same shape."""
+    return {
+        "type": "Feature",
+        "id": id,
+        "geometry": geometry,
+        "properties": {
+            "id": id,
+            "ref": ref,
+            "severity": severity,
+            "priority": priority,
+            "state": state,
+            "type": type_name,
+            "category": category,
+            "place": place,
+            "at": int(at.timestamp()),
+        },
+    }
+
+
+def feature_of(incident: Incident) -> dict[str, Any] | None:
+    """What a live update puts on the map, in the active language; ``None`` where the incident has no place.
+
+    Ask with ``Incident.objects.for_card()``: it reads the region, the type and the area.
+    """
+    if incident.location is None:
+        return None
+    return incident_feature(
+        id=incident.pk,
+        ref=incident.ref,
+        severity=incident.severity,
+        priority=incident.priority,
+        state=incident.state,
+        type_name=incident.type.name,
+        category=incident.type.category,
+        place=incident.area.name if incident.area else "",
+        at=incident.occurred_at,
+        geometry={
+            "type": "Point",
+            "coordinates": [round(incident.location.x, INCIDENT_DECIMALS), round(incident.location.y, INCIDENT_DECIMALS)],
+        },
+    )
+
+
+def open_incidents(viewer: object, filters: IncidentFilter) -> Features:
+    """Open incidents that have a place, newest first up to the cap; those without one are counted."""
+    found = filters.apply(Incident.objects.visible_to(viewer).open())
+    counts = found.aggregate(all=Count("pk"), located=Count("location"))
+    type_name, area_name = ("type__name_ar", "area__name_ar") if in_arabic() else ("type__name_en", "area__name_en")
+    rows = (
+        found.located()
+        .annotate(geojson=AsGeoJSON("location", precision=INCIDENT_DECIMALS))
+        .order_by("-id")
+        .values_list(
+            "pk",
+            "region__code",
+            "received_at",
+            "severity",
+            "priority",
+            "state",
+            type_name,
+            "type__name_en",
+            "type__category",
+            area_name,
+            "occurred_at",
+            "geojson",
+        )[:MAX_FEATURES]
+    )
+    features = [
+        incident_feature(
+            id=pk,
+            ref=make_ref(region, received_at, pk),
+            severity=severity,
+            priority=priority,
+            state=state,
+            type_name=name or name_en,
+            category=category,
+            place=area or "",
+            at=occurred_at,
+            geometry=orjson.Fragment(geometry),
+        )
+        for pk, region, received_at, severity, priority, state, name, name_en, category, area, occurred_at, geometry in rows
+    ]
+    return Features(features, counts["located"], {"unlocated": counts["all"] - counts["located"]})
+
+
+def hot_spots(viewer: object, filters: IncidentFilter) -> Features:
+    """The hot spots that stand now, for the one category asked for or for all together, each with its step on the risk ramp."""
+    filters.is_valid()
+    categories = filters.cleaned_data.get("category") or []
+    area_name, governorate_name = ("area__name_ar", "governorate__name_ar") if in_arabic() else ("area__name_en", "governorate__name_en")
+    found = HotSpot.objects.current().visible_to(viewer).filter(category=categories[0] if len(categories) == 1 else "")
+    rows = list(
+        found.annotate(geojson=AsGeoJSON("hull", precision=HULL_DECIMALS)).values_list(
+            "pk", "rank", "incident_count", "previous_count", "density_per_km2", area_name, governorate_name, "is_synthetic", "geojson"
+        )[:MAX_FEATURES]
+    )
+    densities = [row[4] for row in rows]
+    steps = ramp_steps(densities)
+    features = [
+        {
+            "type": "Feature",
+            "id": pk,
+            "geometry": orjson.Fragment(geometry),
+            "properties": {
+                "id": pk,
+                "rank": rank,
+                "count": count,
+                "previous": previous,
+                "density": round(density, 1),
+                "step": step,
+                "place": area or governorate or "",
+                "synthetic": is_synthetic,
+            },
+        }
+        for (pk, rank, count, previous, density, area, governorate, is_synthetic, geometry), step in zip(rows, steps, strict=True)
+    ]
+    ends = {"lowest": round(min(densities), 1), "highest": round(max(densities), 1)} if densities else {}
+    return Features(features, len(rows) if len(rows) < MAX_FEATURES else found.count(), ends)
+
+
+RAMP_STEPS = 5
+
+
+def ramp_steps(values: list[float]) -> list[int]:
+    """The step (1 to 5) of each value on the risk ramp: fifths of those shown, equal values on one step, the highest always on 5.
+
+    >>> ramp_steps([10.0, 50.0, 20.0, 20.0, 90.0])
+    [1, 4, 3, 3, 5]
+    >>> ramp_steps([7.0])
+    [5]
+    """
+    if not values:
+        return []
+    ordered = sorted(values)
+    last = {value: position for position, value in enumerate(ordered, start=1)}
+    return [-(-last[value] * RAMP_STEPS // len(values)) for value in values]
+
+
+LAYERS: tuple[Layer, ...] = (
+    Layer("incidents", _("Incidents"), open_incidents),
+    Layer("hotspots", _("Hot spots"), hot_spots),
+    Layer("governorates", _("Governorates")),
+    Layer("areas", _("Areas")),
+    Layer("labels", _("Place names")),
+)
+SERVED = {layer.slug: layer.collect for layer in LAYERS if layer.collect is not None}

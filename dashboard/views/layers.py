@@ -1,0 +1,67 @@
+"""The map's data: GeoJSON layers and one zone's forecast. A browser's script asks, so a refusal is JSON and never a redirect."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.http import quote_etag
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from dashboard.filters import IncidentFilter
+from dashboard.forecasts import series_of_zone
+from dashboard.layers import SERVED
+
+
+def problem(status: int, title: str, **more: Any) -> HttpResponse:
+    body = orjson.dumps({"type": "about:blank", "title": title, "status": status, **more})
+    return HttpResponse(body, status=status, content_type="application/problem+json")
+
+
+def for_scripts(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Signed-in viewers only; a script that lost its session gets a 401 it can act on."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return problem(401, _("You are signed out. Sign in again."))
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def answer(request: HttpRequest, body: bytes, content_type: str) -> HttpResponse:
+    """``body``, or 304 where the browser has these very bytes. Kept by that browser alone, and asked for again each time."""
+    etag = quote_etag(hashlib.blake2b(body, digest_size=12).hexdigest())
+    response = HttpResponse(body, content_type=content_type)
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ["Cookie", "Accept-Language"])
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@require_safe
+@for_scripts
+def layer(request: HttpRequest, slug: str) -> HttpResponse:
+    collect = SERVED.get(slug)
+    if collect is None:
+        return problem(404, _("There is no such layer."))
+    filters = IncidentFilter(request.GET)
+    if not filters.is_valid():
+        return problem(400, _("This filter cannot be understood."), errors=filters.errors.get_json_data())
+    return answer(request, collect(request.user, filters).as_json(), "application/geo+json")
+
+
+@require_safe
+@for_scripts
+def zone_forecast(request: HttpRequest, zone_id: int) -> HttpResponse:
+    series = series_of_zone(request.user, zone_id)
+    if series is None:
+        return problem(404, _("There is no forecast for this zone."))
+    return answer(request, series.as_json(), "application/json")
