@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "incidents",
     "interop",
     "dashboard",
+    "demo",
 ]
 
 MIDDLEWARE = [
