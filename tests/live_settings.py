@@ -1,0 +1,10 @@
+"""The product's own settings for a web process that a test drives: nothing is switched off but what must be apart."""
+
+import os
+
+from khareetaty.settings import *  # noqa: F403
+from khareetaty.settings import CACHES
+
+_cache = {**CACHES["default"], "KEY_PREFIX": os.environ.get("KHAREETATY_TEST_PREFIX", "live")}
+CACHES = {"default": _cache}
+ROOT_URLCONF = "tests.live_urls"
