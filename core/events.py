@@ -6,9 +6,15 @@ from typing import Any
 
 from django.db import connection, models
 
-from core.models import Event
+from core.models import Event, EventCursor
 
 NOTIFY_CHANNEL = "khareetaty_events"
+LOG_CURSOR = "log"  # the relay's own row among the cursors: the last number given, and when the relay last looked
+
+
+def log_head() -> int:
+    """The last number given. A page that will follow the log reads this BEFORE the rows it shows."""
+    return EventCursor.objects.filter(name=LOG_CURSOR).values_list("seq", flat=True).first() or 0
 
 
 def publish(

@@ -156,11 +156,8 @@ def quiet_flush() -> Iterator[None]:
 @contextlib.contextmanager
 def relay_in_this_process() -> Iterator[None]:
     """A relay in a thread: as good as a process for whoever does not kill it, and there at once."""
-    try:
-        from core.relay import Relay
-    except ImportError:  # pragma: no cover
-        yield
-        return
+    from core.relay import Relay
+
     stop = threading.Event()
     thread = threading.Thread(target=Relay().run, args=(stop,), name="relay", daemon=True)
     thread.start()
