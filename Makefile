@@ -44,7 +44,7 @@ format: setup-dev  ## put the code in order
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet . ; .venv/bin/djlint --reformat --quiet templates || true
 
 messages: setup-dev  ## collect the texts to translate
-	@.venv/bin/python manage.py makemessages -l ar -l en --no-obsolete --no-location -i .venv -i node_modules -i var
+	@SECRET_KEY=check DATABASE_URL=postgis://nobody@127.0.0.1:1/none $(PY) manage.py makemessages -l ar --no-obsolete --no-location --no-wrap -i .venv -i node_modules -i var -i tests
 
 openapi: setup-dev  ## write docs/openapi.yaml anew
-	@$(PY) manage.py spectacular --file docs/openapi.yaml
+	@SECRET_KEY=check DATABASE_URL=postgis://nobody@127.0.0.1:1/none $(PY) manage.py spectacular --file docs/openapi.yaml

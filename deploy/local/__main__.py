@@ -112,7 +112,7 @@ def run(layout: Layout) -> int:
             service.start()
         surroundings = os.environ | environment(layout, services)
         try:
-            subprocess.run([PYTHON, "manage.py", "prepare"], cwd=ROOT, env=surroundings, check=True)
+            subprocess.run([PYTHON, "manage.py", "prepare", *prepare_options()], cwd=ROOT, env=surroundings, check=True)
         except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
             for service in reversed(services):
                 service.stop()
@@ -122,6 +122,11 @@ def run(layout: Layout) -> int:
         supervisor = Supervisor(services=services, programs=programs_for(surroundings), environment=surroundings, log=layout.log, cwd=ROOT)
         supervisor.run()
     return 0
+
+
+def prepare_options() -> list[str]:
+    zones = os.environ.get("ZONES")
+    return ["--zones", str(Path(zones).resolve())] if zones else []
 
 
 def programs_for(surroundings: dict[str, str]) -> list[Program]:
@@ -139,7 +144,8 @@ def up(layout: Layout) -> int:
         return 0 if wait_until_ready(layout, None) else 1
     layout.make()
     log = layout.log / "stack.log"
-    with log.open("ab") as output:
+    # The welcome in it names the demo's secrets.
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         started = subprocess.Popen(
             [PYTHON, "-m", "deploy.local", "run"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )

@@ -8,9 +8,9 @@ step "ruff check" ruff check .
 step "ruff format" ruff format --check .
 step "mypy" mypy .
 [ -f .importlinter ] && step "import contracts" lint-imports
-[ -n "$(find templates -name '*.html' -print -quit)" ] && step "djlint" djlint --lint --quiet templates
+[ -d templates ] && [ -n "$(find templates -name '*.html' -print -quit)" ] && step "djlint" djlint --lint --quiet templates
 step "django checks" python manage.py check --fail-level WARNING
 step "migrations" python manage.py makemigrations --check --dry-run
 [ -f docs/openapi.yaml ] && step "OpenAPI is up to date" bash -c 'python manage.py spectacular --fail-on-warn --file /tmp/openapi.$$.yaml && diff -u docs/openapi.yaml /tmp/openapi.$$.yaml; r=$?; rm -f /tmp/openapi.$$.yaml; exit $r'
-[ -f deploy/local/translations.py ] && step "translations" python deploy/local/translations.py
+[ -f locale/ar/LC_MESSAGES/django.po ] && step "translations" python deploy/local/translations.py
 exit $failed
