@@ -1,0 +1,1 @@
+"""Pure sums: numpy in, dataclasses out. No Django, no clock, no network; metres, instants and seeds are arguments."""
