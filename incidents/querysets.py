@@ -12,7 +12,7 @@ from django.db.models import F
 
 from accounts.jurisdiction import jurisdiction_of
 from core.text import fold, western_digits
-from incidents.lifecycle import OPEN
+from incidents.lifecycle import EXITS, OPEN
 
 if TYPE_CHECKING:
     from geography.models import Zone
@@ -40,6 +40,11 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
     def occurred_between(self, start: datetime, end: datetime) -> IncidentQuerySet:
         """From ``start`` (with) to ``end`` (without)."""
         return self.filter(occurred_at__gte=start, occurred_at__lt=end)
+
+    def modelled(self) -> IncidentQuerySet:
+        """What analytics may learn from: reported, not discovered by an officer; of a type not driven by enforcement; located;
+        and neither cancelled, unfounded nor a duplicate. Counting where officers look would send them there again."""
+        return self.located().exclude(origin="discovered").exclude(state__in=sorted(EXITS)).filter(type__enforcement_sensitive=False)
 
     def by_ref(self, ref: str) -> IncidentQuerySet:
         """The incident people call ``ref``; none when it is malformed or names another region or year."""

@@ -3,8 +3,17 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "khareetaty.settings")
 app = Celery("khareetaty")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Hours are those of TIME_ZONE (Asia/Kuwait). Read into django-celery-beat's tables at its start.
+app.conf.beat_schedule = {
+    "pipeline: nightly": {"task": "incidents.run_due_pipelines", "schedule": crontab(hour="2", minute="0")},
+    # A night beat slept through is not fired later by itself; the sweep sees that its run is missing. It also takes up runs whose
+    # worker died. An entry nobody took within the interval is dropped: the next one does the same.
+    "pipeline: sweep": {"task": "incidents.run_due_pipelines", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
+}

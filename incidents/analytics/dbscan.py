@@ -69,7 +69,7 @@ def dbscan(xy_m: _FloatArray, *, eps_m: float, min_points: int) -> _IntArray:
         raise ValueError(f"The points span more than {1 << 30} cells of {side:.3g} m: coordinates are probably not in metres.")
     key = (ij[:, 0] << 32) | ij[:, 1]
     order = np.argsort(key, kind="stable")
-    cells, starts, counts = np.unique(key[order], return_index=True, return_counts=True)
+    cells, counts = np.unique(key[order], return_counts=True)
     cell_of = np.empty(n, dtype=np.int64)
     cell_of[order] = np.repeat(np.arange(len(cells)), counts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +168,6 @@ def find_hot_spots(
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(labels.max(initial=-1) + 2))
     found = [
-        describe(events, order[start:end], reach_m=eps_m, previous_xy_m=previous_xy_m, leading=leading)
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+        describe(events, order[start:end], reach_m=eps_m, previous_xy_m=previous_xy_m, leading=leading) for start, end in pairwise(bounds)
     ]
     return sorted(found, key=lambda spot: (-spot.severity_score, -spot.count, spot.centre_m))

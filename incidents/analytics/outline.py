@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from contourpy import contour_generator
 from numpy.typing import NDArray
@@ -99,7 +101,7 @@ def inside(ring: _FloatArray, xy_m: _FloatArray) -> NDArray[np.bool_]:
     near = np.flatnonzero(((xy >= low) & (xy <= high)).all(axis=1))
     x, y = xy[near].T
     result = np.zeros(len(near), dtype=bool)
-    for (x1, y1), (x2, y2) in zip(ring[:-1], ring[1:], strict=True):
+    for (x1, y1), (x2, y2) in pairwise(ring):
         if y1 == y2:
             continue
         crosses = (y1 > y) != (y2 > y)

@@ -14,12 +14,13 @@ class PipelineRun(models.Model):
     """One run of the analytics. ``key`` is unique: a night is run once, however many replicas try."""
 
     class Status(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
         RUNNING = "running", _("Running")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 
     key = models.CharField(max_length=64, unique=True, verbose_name=_("key"))
-    status = models.CharField(max_length=8, choices=Status, default=Status.RUNNING, verbose_name=_("status"))
+    status = models.CharField(max_length=8, choices=Status, default=Status.WAITING, verbose_name=_("status"))
     as_of = models.DateTimeField(verbose_name=_("as of"))
     parameters = models.JSONField(default=dict, verbose_name=_("parameters"))
     code_version = models.CharField(max_length=40, blank=True, verbose_name=_("code version"))
