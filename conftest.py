@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.gis.geos import MultiPolygon, Point, Polygon
 from django.core.cache import cache
 from django.db import connection
@@ -110,6 +112,7 @@ class Cast:
 
 
 PASSWORD = "correct horse battery staple"
+_hashed = functools.cache(make_password)  # a slow hash on purpose: ten people a test would take three seconds
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ def cast(places: Places) -> Cast:
             sees_all_governorates=governorates is None,
             language="en",
         )
-        user.set_password(PASSWORD)
+        user.password = _hashed(PASSWORD)
         user.save()
         user.governorates.set(governorates or [])
         return user
