@@ -28,6 +28,7 @@ class Region(models.Model):
     time_zone = models.CharField(max_length=64, validators=[validate_time_zone], verbose_name=_("time zone"))
     metric_srid = models.PositiveIntegerField(verbose_name=_("metric projection (EPSG)"))
     is_default = models.BooleanField(default=False, verbose_name=_("default"))
+    gazetteer_edition = models.CharField(max_length=64, blank=True, editable=False)  # what its approximate zones were drawn from
 
     class Meta:
         verbose_name = _("region")

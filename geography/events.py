@@ -1,0 +1,3 @@
+"""What geography announces."""
+
+ZONES_CHANGED = "geography.zones_changed"  # region (code), levels, added, changed, retired (counts)
