@@ -6,5 +6,6 @@ INCIDENT_CHANGED = "incident.changed"  # {"fields": [...]}
 INCIDENT_NOTED = "incident.noted"  # {}
 INCIDENT_REPORTED_AGAIN = "incident.reported_again"  # {"source", "report"}
 INCIDENTS_IMPORTED = "incidents.imported"  # {"run", "source", "count", "first_id", "last_id"}: one a batch, never one an incident
+INCIDENTS_REZONED = "incidents.rezoned"  # {"count"}: boundaries moved, and with them these incidents' zones
 IMPORT_FINISHED = "import.finished"  # {"run", "status", "accepted", "rejected"}
 PIPELINE_FINISHED = "pipeline.finished"  # {"run", "status", "hot_spots", "forecasts"}

@@ -38,7 +38,9 @@ UPDATE gz_circle SET small = true
 WHERE island AND area NOT IN (SELECT c.area FROM gz_circle c JOIN gz_mass m ON m.island AND ST_Intersects(m.outline, c.centre));
 
 CREATE TEMP TABLE gz_land ON COMMIT DROP AS
-WITH islets AS (SELECT coalesce(ST_Union(ST_Buffer(centre, radius)), 'GEOMETRYCOLLECTION EMPTY'::geometry) AS shape FROM gz_circle WHERE small),
+WITH islets AS (
+    SELECT ST_SetSRID(coalesce(ST_Union(ST_Buffer(centre, radius)), 'GEOMETRYCOLLECTION EMPTY'::geometry), %(srid)s) AS shape
+    FROM gz_circle WHERE small),
 main AS (
     SELECT ST_Union(shape) AS shape FROM (
         SELECT outline AS shape FROM gz_mass WHERE NOT island
@@ -51,9 +53,9 @@ isles AS (
         UNION ALL SELECT ST_Buffer(coast, %(strip)s) FROM gz_mass WHERE island
         UNION ALL SELECT ST_Buffer(centre, radius) FROM gz_circle WHERE island AND NOT small
     ) parts)
-SELECT false AS island, ST_Difference(main.shape, ST_SetSRID(islets.shape, %(srid)s), %(grid)s) AS shape FROM main, islets
+SELECT false AS island, ST_Difference(main.shape, islets.shape, %(grid)s) AS shape FROM main, islets
 UNION ALL
-SELECT true, ST_Union(ST_SetSRID(islets.shape, %(srid)s), ST_Difference(isles.shape, main.shape, %(grid)s), %(grid)s) FROM main, isles, islets;
+SELECT true, ST_Union(islets.shape, ST_Difference(isles.shape, main.shape, %(grid)s), %(grid)s) FROM main, isles, islets;
 
 -- Points that stand for the circles; one that lies deep in another area's circle would only speckle it.
 CREATE TEMP TABLE gz_seed ON COMMIT DROP AS
@@ -70,8 +72,9 @@ WHERE c.open OR NOT EXISTS (
 CREATE INDEX ON gz_seed USING gist (spot);
 
 CREATE TEMP TABLE gz_cell ON COMMIT DROP AS
-WITH diagrams AS (
-    SELECT island, open, (ST_Dump(ST_VoronoiPolygons(ST_Collect(spot), 0, (SELECT ST_Envelope(ST_Collect(shape)) FROM gz_land)))).geom AS cell
+WITH frame AS (SELECT ST_Envelope(ST_Collect(shape)) AS box FROM gz_land),
+diagrams AS (
+    SELECT island, open, (ST_Dump(ST_VoronoiPolygons(ST_Collect(spot), 0, (SELECT box FROM frame)))).geom AS cell
     FROM gz_seed GROUP BY island, open
 )
 SELECT s.area, s.island, s.open, ST_Union(d.cell) AS cell
@@ -142,7 +145,12 @@ def derive_polygons(*, areas: Sequence[Area], land: Sequence[Landmass], metric_s
         for statement in _LAND.split(";\n"):
             cursor.execute(statement, numbers)
         cursor.execute(_AREAS)
-        found = {code: GEOSGeometry(memoryview(shape)) for code, shape in cursor.fetchall()}
+        found = {code: _multipolygon(shape) for code, shape in cursor.fetchall()}
         cursor.execute("DROP TABLE gz_circle, gz_mass, gz_land, gz_seed, gz_cell, gz_wild, gz_face")
     return found
 
+
+def _multipolygon(ewkb: bytes) -> MultiPolygon:
+    shape = GEOSGeometry(memoryview(ewkb))
+    assert isinstance(shape, MultiPolygon)
+    return shape

@@ -65,9 +65,7 @@ def put_zone(*, region: Region, level: str, facts: ZoneFacts, known: Zone | None
         "is_active": True,
     }
     if known is None:
-        zone = Zone.objects.create(
-            region=region, level=level, boundary=facts.boundary, label_point=label_point(facts.boundary), **wanted
-        )
+        zone = Zone.objects.create(region=region, level=level, boundary=facts.boundary, label_point=label_point(facts.boundary), **wanted)
         changes.added.append(zone.pk)
         return zone
     differing = [name for name, value in wanted.items() if getattr(known, name) != value]
@@ -126,4 +124,3 @@ def union_of(shapes: Iterable[MultiPolygon]) -> MultiPolygon:
 
 def same_shape(one: MultiPolygon, other: MultiPolygon) -> bool:
     return bytes(one.wkb) == bytes(other.wkb)
-
