@@ -9,3 +9,4 @@ INCIDENTS_IMPORTED = "incidents.imported"  # {"run", "source", "count", "first_i
 INCIDENTS_REZONED = "incidents.rezoned"  # {"count"}: boundaries moved, and with them these incidents' zones
 IMPORT_FINISHED = "import.finished"  # {"run", "status", "accepted", "rejected"}
 PIPELINE_FINISHED = "pipeline.finished"  # {"run", "status", "hot_spots", "forecasts"}
+INCIDENT_TYPE_MERGED = "incident_type.merged"  # {"from", "to", "count"}: one a merge, never one an incident
