@@ -38,6 +38,15 @@ class ImportRun(models.Model):
     duplicates = models.PositiveBigIntegerField(default=0, verbose_name=_("duplicates"))
     rejected = models.PositiveBigIntegerField(default=0, verbose_name=_("rejected"))
     total = models.PositiveBigIntegerField(null=True, blank=True, verbose_name=_("rows in the file"))
+    position = models.PositiveBigIntegerField(
+        default=0, verbose_name=_("last row done"), help_text=_("A run that was cut off goes on behind this row.")
+    )
+    quality = models.JSONField(
+        default=dict,
+        blank=True,
+        verbose_name=_("quality"),
+        help_text=_("Counts: rows without a place, doubtful times, unknown words, rejected rows by code."),
+    )
     rejects_file = models.CharField(max_length=400, blank=True, verbose_name=_("rejects file"))
     error = models.TextField(blank=True, verbose_name=_("error"))
     cancel_requested = models.BooleanField(default=False, verbose_name=_("cancel requested"))
