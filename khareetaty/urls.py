@@ -7,5 +7,6 @@ urlpatterns = [
     path("livez", core_views.livez, name="livez"),
     path("readyz", core_views.readyz, name="readyz"),
     path("admin/", admin.site.urls),
+    path("map/tiles/", include("geography.urls")),
     path("", include("dashboard.urls_map")),
 ]
