@@ -2,7 +2,12 @@
 
 import os
 
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "khareetaty.settings")
-application = get_asgi_application()
+http = get_asgi_application()
+
+from core.live.routing import websockets  # noqa: E402  (Django stands only now)
+
+application = ProtocolTypeRouter({"http": http, "websocket": websockets})

@@ -69,6 +69,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "khareetaty.urls"
 ASGI_APPLICATION = "khareetaty.asgi.application"
+LIVE_PRESENTER = "dashboard.live.IncidentPresenter"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

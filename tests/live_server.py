@@ -159,7 +159,7 @@ def relay_in_this_process() -> Iterator[None]:
     from core.relay import Relay
 
     stop = threading.Event()
-    thread = threading.Thread(target=Relay().run, args=(stop,), name="relay", daemon=True)
+    thread = threading.Thread(target=Relay(poll_s=0.1).run, args=(stop,), name="relay", daemon=True)
     thread.start()
     yield
     stop.set()

@@ -7,4 +7,5 @@ from khareetaty.settings import CACHES
 
 _cache = {**CACHES["default"], "KEY_PREFIX": os.environ.get("KHAREETATY_TEST_PREFIX", "live")}
 CACHES = {"default": _cache}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 ROOT_URLCONF = "tests.live_urls"

@@ -1,0 +1,97 @@
+"""From an event to what a page is sent: the same card the page itself rendered, and its point on the map."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import orjson
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from accounts.jurisdiction import jurisdiction_of
+from accounts.models import Agency
+from core.live.pushes import Room, Shown
+from core.models import Event
+from geography.models import Zone
+from incidents import events
+from incidents.models import Incident
+
+# They change more than one card, or none: the page asks again for what it shows, by its ordinary views.
+NOTICES = frozenset({events.INCIDENTS_IMPORTED, events.IMPORT_FINISHED, events.PIPELINE_FINISHED})
+
+
+class IncidentPresenter:
+    """``settings.LIVE_PRESENTER``."""
+
+    def room(self, viewer: Any, name: str) -> Room | None:
+        """``all``, ``governorate:<id>``, ``agency:<id>`` or ``incident:<ref>``; a foreign one does not exist."""
+        kind, _colon, key = name.partition(":")
+        mine = jurisdiction_of(viewer)
+        if kind == "all" and not key:
+            return Room()
+        if kind == "incident":
+            found = Incident.objects.visible_to(viewer).by_ref(key[:64]).values_list("pk", flat=True).first()
+            return Room("subject", found) if found is not None else None
+        if not (key.isascii() and key.isdigit() and len(key) < 19):
+            return None
+        pk = int(key)
+        if kind == "governorate" and _holds(mine.governorate_ids, pk) and Zone.objects.filter(pk=pk, level="governorate").exists():
+            return Room(kind, pk)
+        if kind == "agency" and _holds(mine.agency_ids, pk) and Agency.objects.filter(pk=pk).exists():
+            return Room(kind, pk)
+        return None
+
+    def show(self, events: Sequence[Event], languages: Collection[str]) -> list[Shown | None]:
+        wanted = {event.subject_id for event in events if event.subject_type == "incident" and event.subject_id is not None}
+        incidents = Incident.objects.for_card().in_bulk(wanted) if wanted else {}
+        cards = {pk: _card(incident, languages) for pk, incident in incidents.items()}
+        return [_of(event, cards, languages) for event in events]
+
+
+def _holds(ids: frozenset[int] | None, pk: int) -> bool:
+    return ids is None or pk in ids
+
+
+def _of(event: Event, cards: dict[int, Shown], languages: Collection[str]) -> Shown | None:
+    if event.type in NOTICES:
+        text = '"id":null,"ref":null,"html":null,"feature":null,"open":null,"refresh":true'
+        return Shown(None, event.agency_id, None, dict.fromkeys(languages, text), is_notice=True)
+    if event.subject_type != "incident" or event.subject_id is None:
+        return None
+    return cards.get(event.subject_id)
+
+
+def _card(incident: Incident, languages: Collection[str]) -> Shown:
+    texts: dict[str, str] = {}
+    for language in languages:
+        with translation.override(language):
+            members = {
+                "id": incident.pk,
+                "ref": incident.ref,
+                "html": render_to_string("dashboard/_card.html", {"incident": incident}).strip(),
+                "feature": feature_of(incident),
+                "open": incident.is_open,
+            }
+        texts[language] = orjson.dumps(members).decode()[1:-1]
+    return Shown(incident.pk, incident.agency_id, incident.governorate_id, texts)
+
+
+def feature_of(incident: Incident) -> dict[str, Any] | None:
+    """The incident as a point on the map, in the active language; none where it has no place."""
+    if incident.location is None:
+        return None
+    return {
+        "type": "Feature",
+        "id": incident.pk,
+        "geometry": {"type": "Point", "coordinates": [round(incident.location.x, 6), round(incident.location.y, 6)]},
+        "properties": {
+            "id": incident.pk,
+            "ref": incident.ref,
+            "severity": incident.severity,
+            "priority": incident.priority,
+            "state": incident.state,
+            "type": str(incident.type),
+            "category": incident.type.category,
+        },
+    }
