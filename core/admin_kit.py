@@ -123,6 +123,8 @@ class CentreAdmin(admin.ModelAdmin):
     # -- the audit trail in place of Django's own log -----------------------------------------------------------------------------------
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
+        if self.audits_itself:
+            return {}, {}
         before, after = differences(form, add=add)
         for formset in formsets or []:
             name = formset.model._meta.model_name

@@ -395,6 +395,9 @@ class IncidentAdmin(MapMedia, ActsOnRows, CentreAdmin):
         allowed = super().has_change_permission(request, obj)
         return allowed and (obj is None or obj.state in OPEN)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if obj is not None else []
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None else []
 

@@ -49,7 +49,7 @@ def merge_type(*, type: IncidentType, into: IncidentType, by: Actor | None, reas
     if not target.is_active or not target.is_reviewed:
         raise Invalid(_("Merge into a reviewed type that is in use."), fields={"into": _("Choose another type.")})
     theirs = Incident.objects.filter(type=source)
-    if by is not None and theirs.exclude(by.jurisdiction.condition()).exists():
+    if by is not None and theirs.count() != theirs.visible_to(by).count():
         raise NotAllowed(_("Some incidents of this type lie outside your jurisdiction."))
     words = list(TypeMapping.objects.filter(type=source).values_list("word", flat=True))
     TypeMapping.objects.filter(type=source).update(type=target)
