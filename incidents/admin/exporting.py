@@ -19,6 +19,7 @@ from openpyxl import Workbook
 
 from core import audit
 from incidents.models import Incident
+from incidents.services.importing.rejects import guarded
 
 LIMIT = 100_000
 COLUMNS = (
@@ -110,8 +111,7 @@ _ILLEGAL = {code: None for code in range(32) if chr(code) not in "\t\n\r"}
 def harmless(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula gets a quote before it."""
     if isinstance(value, str):
-        value = value.translate(_ILLEGAL)
-        return f"'{value}" if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+        return guarded(value.translate(_ILLEGAL))
     return value
 
 

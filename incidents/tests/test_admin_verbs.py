@@ -31,6 +31,10 @@ def act(client, action, rows, **answers):
     return client.post(reverse(LIST), {"action": action, "_selected_action": [row.pk for row in rows], **answers}, follow=True)
 
 
+def whole(answer) -> bytes:
+    return b"".join(answer.streaming_content)
+
+
 def said(answer):
     return [str(message) for message in answer.context["messages"]]
 
@@ -57,7 +61,7 @@ def test_closing_in_bulk_asks_for_the_disposition_and_logs_who_and_why(cast, rep
     assert Incident.objects.open().count() == 2
     done = act(client, "close", rows, apply="1", disposition="resolved", reason="storm over")
     assert said(done) == ["2 incidents were closed."]
-    entry = IncidentLog.objects.filter(to_state="closed").first()
+    entry = IncidentLog.objects.filter(to_state="closed")[0]
     assert (entry.author_name, entry.reason) == ("supervisor", "storm over")
     assert AuditEntry.objects.filter(door="admin", actor_name="supervisor").exists()
 
@@ -166,7 +170,7 @@ def test_merging_an_unreviewed_type_maps_its_word_and_moves_its_incidents_in_the
     unknown.refresh_from_db()
     assert not unknown.is_active
     assert Event.objects.get(type="incident_type.merged").data["count"] == 1
-    assert AuditEntry.objects.get(verb="incidenttype.merge").after["incidents"] == 1
+    assert AuditEntry.objects.get(verb="incidenttype.merge", after__incidents=1)
 
 
 def test_a_merge_is_refused_where_incidents_are_out_of_sight_or_types_are_not_fit(cast, unknown, burglary, report, places):
@@ -196,14 +200,12 @@ def test_the_filtered_list_is_exported_whole_with_formulas_made_harmless(cast, r
     report(description="calm", severity=1)
     report(description="theirs", location=places.in_sharq)
     client = enter(cast.supervisor)
-    body = b"".join(client.get(reverse("admin:incidents_incident_export", args=["csv"]), {"severity__exact": 4}).streaming_content)
+    body = whole(client.get(reverse("admin:incidents_incident_export", args=["csv"]), {"severity__exact": 4}))
     rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"))))
     assert [row["description"] for row in rows] == ["'=HYPERLINK(1)"]
     answer = client.get(reverse("admin:incidents_incident_export", args=["json"]))
-    assert {row["description"] for row in json.loads(b"".join(answer.streaming_content))} == {"=HYPERLINK(1)", "calm"}
-    sheet = openpyxl.load_workbook(
-        io.BytesIO(b"".join(client.get(reverse("admin:incidents_incident_export", args=["xlsx"])).streaming_content))
-    )
+    assert {row["description"] for row in json.loads(whole(answer))} == {"=HYPERLINK(1)", "calm"}
+    sheet = openpyxl.load_workbook(io.BytesIO(whole(client.get(reverse("admin:incidents_incident_export", args=["xlsx"])))))
     assert sheet.active.max_row == 3
     assert AuditEntry.objects.filter(verb="incident.export").count() == 3
     assert client.get(reverse("admin:incidents_incident_export", args=["exe"])).status_code == 404
@@ -225,7 +227,7 @@ def test_a_small_table_goes_out_and_comes_back(cast, police_112, burglary):
     assert sent.status_code == 200 and sent.context["confirm_form"] is not None
     client.post(reverse("admin:incidents_typemapping_process_import"), sent.context["confirm_form"].initial)
     assert TypeMapping.objects.get(word="سطو").type == burglary
-    assert AuditEntry.objects.get(verb="typemapping.import").after["new"] == 1
+    assert AuditEntry.objects.get(verb="typemapping.import", after__new=1)
     out = client.post(reverse("admin:incidents_typemapping_export"), {"format": "0", "resource": "", **_all_fields(client)})
     assert "سطو" in out.content.decode()
 
