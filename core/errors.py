@@ -6,15 +6,19 @@ from collections.abc import Mapping
 
 
 class DomainError(Exception):
-    """Something the caller can understand and mend. ``fields`` maps a field's name to what is wrong with it."""
+    """Something the caller can understand and mend.
+
+    ``fields`` maps a field's name to what is wrong with it, ``codes`` to a short stable word for programs where one is needed.
+    """
 
     status = 400
     code = "invalid"
 
-    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None, codes: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.fields = dict(fields or {})
+        self.codes = dict(codes or {})
 
 
 class Invalid(DomainError):

@@ -1,7 +1,8 @@
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from core import views as core_views
+from core.api.views import nothing_here
 from core.live.views import live_events
 
 urlpatterns = [
@@ -10,5 +11,7 @@ urlpatterns = [
     path("live/events", live_events, name="live-events"),
     path("admin/", admin.site.urls),
     path("map/tiles/", include("geography.urls")),
+    path("api/v1/", include("interop.api.urls")),
+    re_path(r"^api/(?P<rest>.*)$", nothing_here),
     path("", include("dashboard.urls_map")),
 ]

@@ -74,12 +74,15 @@ def open_incident(
     external_id = external_id or digest_of(raw)
     now = timezone.now()
     problems: dict[str, str] = {}
+    codes: dict[str, str] = {}
     if len(external_id) > 128:
         problems["external_id"] = _("At most 128 characters.")
     if occurred_at > now + CLOCK_SKEW:
         problems["occurred_at"] = _("This time lies in the future.")
+        codes["occurred_at"] = "in_the_future"
     if reported_at is not None and reported_at > now + CLOCK_SKEW:
         problems["reported_at"] = _("This time lies in the future.")
+        codes["reported_at"] = "in_the_future"
     if len(description) > MAX_DESCRIPTION:
         problems["description"] = _("At most %(limit)d characters.") % {"limit": MAX_DESCRIPTION}
     if len(address) > 300:
@@ -91,10 +94,15 @@ def open_incident(
     place = place_of(location) if location is not None else None
     if location is not None and place is None:
         problems["location"] = _("This point lies in no region we serve: at sea or abroad.")
+        codes["location"] = "out_of_area"
     if problems:
-        raise Invalid(_("The report cannot be taken as it is."), fields=problems)
+        raise Invalid(_("The report cannot be taken as it is."), fields=problems, codes=codes)
     if by is not None and not by.jurisdiction.admits(agency_id=source.agency_id, governorate_id=place.governorate_id if place else None):
-        raise Invalid(_("The report cannot be taken as it is."), fields={"location": _("This place lies outside your jurisdiction.")})
+        raise Invalid(
+            _("The report cannot be taken as it is."),
+            fields={"location": _("This place lies outside your jurisdiction.")},
+            codes={"location": "outside_jurisdiction"},
+        )
 
     report, is_new = Report.objects.get_or_create(source=source, external_id=external_id, defaults={"kind": kind, "raw": dict(raw)})
     if not is_new:

@@ -1,0 +1,43 @@
+"""The OpenAPI document: each operation says which problems it may answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema as SpectacularSchema
+
+from core.api.errors import CONTENT_TYPE, ProblemSerializer
+
+_MEANING = {
+    "400": "The body or the address cannot be read.",
+    "401": "No key, or one that is unknown, expired or revoked.",
+    "403": "The key is not meant for this.",
+    "404": "There is nothing here, or nothing you may see.",
+    "409": "This id was sent before with another content.",
+    "413": "The body is too large.",
+    "415": "Not JSON in UTF-8, or compressed.",
+    "422": "Fields that are not right, each named.",
+    "default": "Any other problem.",
+}
+
+
+class AutoSchema(SpectacularSchema):
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        responses: dict[str, Any] = super()._get_response_bodies(direction=direction)
+        if direction != "response":
+            return responses
+        for code in self._problem_codes():
+            if code not in responses:
+                answer = self._get_response_for_code(ProblemSerializer, code, media_types=[CONTENT_TYPE])
+                responses[code] = {**answer, "description": _MEANING[code]}
+        return responses
+
+    def _problem_codes(self) -> list[str]:
+        codes = ["401", "403"] if any(self.get_auth()) else []
+        if "{" in self.path:
+            codes.append("404")
+        if self.method in ("POST", "PUT", "PATCH"):
+            codes += ["400", "409", "413", "415"]
+        if self.method in ("POST", "PUT", "PATCH") or self._get_paginator() is not None:
+            codes.append("422")
+        return [*sorted(codes), "default"]

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+from drf_spectacular.views import SpectacularAPIView
+
+from core.api import views
+from interop.api.incidents import IncidentDetail, IncidentList
+from interop.api.intake import intake_views
+
+urlpatterns: list[URLPattern] = [
+    path("schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="api-schema"),
+    path("docs", views.swagger, name="api-docs"),
+    path("redoc", views.redoc, name="api-redoc"),
+    path("incidents", IncidentList.as_view(), name="api-incidents"),
+    path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
+]
+for kind, single, batch in intake_views():
+    urlpatterns += [
+        path(f"ingest/{kind}", single.as_view(), name=f"api-ingest-{kind}"),
+        path(f"ingest/{kind}/batch", batch.as_view(), name=f"api-ingest-{kind}-batch"),
+    ]

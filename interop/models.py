@@ -1,0 +1,216 @@
+"""The systems that talk to us: who they are, by what key, and everything they said."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework_api_key.models import AbstractAPIKey
+
+from accounts.jurisdiction import Jurisdiction
+from accounts.models import Agency
+from geography.models import Region
+from incidents.models import Incident, Source
+from interop.querysets import InboxQuerySet, PartnerKeyManager
+
+
+class Kind(models.TextChoices):
+    """The messages an agency's system may send. The value is the last part of its address."""
+
+    MOI_INCIDENT = "moi-incident", _("MOI incident")
+    EMERGENCY_CALL = "emergency-call", _("112 call")
+    PATROL_LOG = "patrol-log", _("Patrol log")
+    FIRE_INCIDENT = "fire-incident", _("Fire incident")
+    EMS_CALL = "ems-call", _("Ambulance call")
+    AMBULANCE_DEPLOYMENT = "ambulance-deployment", _("Ambulance deployment")
+    MUNICIPAL_COMPLAINT = "municipal-complaint", _("Municipal complaint")
+    ROAD_CLOSURE = "road-closure", _("Road closure")
+    TRAFFIC_ACCIDENT = "traffic-accident", _("Traffic accident")
+    CONGESTION = "congestion", _("Congestion")
+
+
+class Scope(models.TextChoices):
+    """What a key may do."""
+
+    INCIDENTS_WRITE = "incidents:write", _("Send reports")
+    INCIDENTS_READ = "incidents:read", _("Read incidents")
+
+
+class Partner(models.Model):
+    """A system of an agency. It reports for that agency and for no other."""
+
+    slug = models.SlugField(max_length=24, unique=True, verbose_name=_("short name"))
+    name = models.CharField(max_length=120, verbose_name=_("name"))
+    agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="partners", verbose_name=_("agency"))
+    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="+", verbose_name=_("region"))
+    kinds = ArrayField(
+        models.CharField(max_length=32, choices=Kind),
+        default=list,
+        blank=True,
+        verbose_name=_("messages it may send"),
+        help_text=_("An empty list means none."),
+    )
+    is_synthetic = models.BooleanField(
+        default=False, verbose_name=_("synthetic"), help_text=_("What it reports is made up, and shown so on every screen.")
+    )
+    is_active = models.BooleanField(default=True, verbose_name=_("in use"))
+    created_at = models.DateTimeField(auto_now_add=True, verbose_name=_("created at"))
+
+    class Meta:
+        verbose_name = _("partner")
+        verbose_name_plural = _("partners")
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Feed(models.Model):
+    """As which source a partner's messages of one kind are kept. Made at the first message unless somebody chose one before."""
+
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="feeds", verbose_name=_("partner"))
+    kind = models.CharField(max_length=32, choices=Kind, verbose_name=_("message kind"))
+    source = models.OneToOneField(Source, on_delete=models.PROTECT, related_name="feed", verbose_name=_("source"))
+
+    class Meta:
+        verbose_name = _("feed")
+        verbose_name_plural = _("feeds")
+        ordering = ["partner", "kind"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner", "kind"], name="feed_once", violation_error_message=_("This partner has a feed of this kind already.")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.partner} · {self.get_kind_display()}"
+
+
+class PartnerKey(AbstractAPIKey):
+    """A secret by which a partner's system proves who it is. Shown once; only a hash is kept.
+
+    It acts like a person does (``jurisdiction``, ``can``): for its partner's agency, in the governorates named on it.
+    """
+
+    # The library's own primary key holds the hash and would carry it into addresses, logs and the audit trail.
+    id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="keys", verbose_name=_("partner"))
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope), default=list, verbose_name=_("may"))
+    governorates = models.ManyToManyField(
+        "geography.Zone", blank=True, related_name="+", limit_choices_to={"level": "governorate"}, verbose_name=_("governorates")
+    )
+    all_governorates = models.BooleanField(default=False, verbose_name=_("every governorate"))
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("last used"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("made by")
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("revoked at"))
+
+    objects = PartnerKeyManager()  # type: ignore[assignment,misc]
+
+    class Meta:
+        verbose_name = _("partner key")
+        verbose_name_plural = _("partner keys")
+        ordering = ["-created"]
+
+    def __str__(self) -> str:
+        return f"{self.partner.slug}/{self.name}"
+
+    @property
+    def is_usable(self) -> bool:
+        """Neither revoked nor expired, and its partner is in use."""
+        return not self.revoked and not self.has_expired and self.partner.is_active
+
+    @cached_property
+    def jurisdiction(self) -> Jurisdiction:
+        if not self.is_usable:
+            return Jurisdiction.nothing()
+        places: frozenset[int] | None = None
+        if not self.all_governorates:
+            read_along = getattr(self, "governorate_ids", None)
+            places = frozenset(self.governorates.values_list("pk", flat=True) if read_along is None else read_along)
+        return Jurisdiction(frozenset([self.partner.agency_id]), places)
+
+    def has_scope(self, scope: str) -> bool:
+        return self.is_usable and scope in self.scopes
+
+    def can(self, verb: str) -> bool:
+        return verb == "open" and self.has_scope(Scope.INCIDENTS_WRITE)
+
+    # What the audit trail asks.
+    audit_kind = "key"
+
+    @property
+    def audit_name(self) -> str:
+        return str(self)
+
+
+class InboxMessage(models.Model):
+    """One message as it came, and what became of it. Whatever was answered with a 2xx is here, committed."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received", _("Received")
+        PROCESSED = "processed", _("Processed")
+        REJECTED = "rejected", _("Rejected")
+        DEAD = "dead", _("Dead")
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+", verbose_name=_("source"))
+    kind = models.CharField(max_length=32, choices=Kind, verbose_name=_("message kind"))
+    message_id = models.CharField(
+        max_length=128, verbose_name=_("the source's id"), help_text=_("Where the source gives none, its idempotency key or a digest.")
+    )
+    idempotency_key = models.CharField(max_length=100, null=True, blank=True, verbose_name=_("idempotency key"))
+    digest = models.CharField(max_length=64, verbose_name=_("digest of the body"))
+    body = models.JSONField(verbose_name=_("as it came"))
+    status = models.CharField(max_length=10, choices=Status, default=Status.RECEIVED, verbose_name=_("status"))
+    attempts = models.PositiveSmallIntegerField(default=0, verbose_name=_("attempts"))
+    errors = models.JSONField(default=list, blank=True, verbose_name=_("errors"), help_text=_("A list of {field, code, detail}."))
+    key = models.ForeignKey(PartnerKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("partner key"))
+    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("incident"))
+    # Jurisdiction as plain ids: who may see a message is decided without a join.
+    agency_id = models.BigIntegerField(editable=False)
+    governorate_id = models.BigIntegerField(null=True, editable=False)
+    request_id = models.CharField(max_length=64, blank=True, verbose_name=_("request id"))
+    received_at = models.DateTimeField(default=timezone.now, db_default=Now(), verbose_name=_("received at"))
+    processed_at = models.DateTimeField(null=True, blank=True, verbose_name=_("processed at"))
+
+    objects = InboxQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "message_id"], name="message_once", violation_error_message=_("This source has sent this id already.")
+            ),
+            models.UniqueConstraint(
+                fields=["source", "idempotency_key"],
+                name="message_key_once",
+                violation_error_message=_("This source has used this idempotency key already."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="processed") | Q(processed_at__isnull=False),
+                name="message_processed_when",
+                violation_error_message=_("A processed message says when."),
+            ),
+        ]
+        indexes = [
+            # The sweep: what is kept and not yet processed, oldest first.
+            models.Index(fields=["id"], name="message_waiting", condition=Q(status="received")),
+            # The admin's list of what needs a person, newest first.
+            models.Index(fields=["-id"], name="message_refused", condition=Q(status__in=["dead", "rejected"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+    def problems(self) -> list[dict[str, Any]]:
+        return list(self.errors)

@@ -1,0 +1,17 @@
+"""The verbs of this app."""
+
+from interop.services.inbox import Outcome, Receipt, Replay, process_message, receive_message, replay_messages, sweep_inbox
+from interop.services.keys import issue_key, note_use, revoke_key
+
+__all__ = [
+    "Outcome",
+    "Receipt",
+    "Replay",
+    "issue_key",
+    "note_use",
+    "process_message",
+    "receive_message",
+    "replay_messages",
+    "revoke_key",
+    "sweep_inbox",
+]

@@ -1,0 +1,421 @@
+"""The durable inbox: what is answered with a 2xx is committed, what cannot go in is kept with its reasons, nothing is said twice."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from core import audit
+from core.api.handler import field_errors
+from core.errors import Conflict, DomainError, Invalid
+from geography.services import place_of
+from incidents.models import Incident, IncidentType, Report
+from incidents.permissions import Actor, require
+from incidents.services import Opened, open_incident
+from interop.messages import MESSAGES, Message, Particulars
+from interop.models import Feed, InboxMessage, PartnerKey
+from interop.services.feeds import feed_of, forget, words_of
+
+logger = logging.getLogger("khareetaty.intake")
+
+MAX_ATTEMPTS = 5
+MAX_KEPT_BYTES = 256 * 1024
+Status = InboxMessage.Status
+Fault = dict[str, str]
+
+
+class Outcome(StrEnum):
+    OPENED = "opened"
+    REPEATED = "repeated"
+    REJECTED = "rejected"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a message. ``errors`` is ``[{field, code, detail}]`` where it was rejected."""
+
+    outcome: Outcome
+    message: InboxMessage | None
+    incident: Incident | None = None
+    errors: list[Fault] = field(default_factory=list)
+
+
+class KeyReused(DomainError):
+    """An idempotency key stands for one content."""
+
+    status, code = 422, "idempotency_key_reused"
+
+
+class IdReused(Conflict):
+    """A source's id stands for one content, once it has been taken."""
+
+    code = "message_id_reused"
+
+
+class _KnownAlready(Exception):
+    """The message, or its report, is there: look at it before doing anything."""
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """A message on its way in."""
+
+    feed: Feed
+    kind: str
+    body: dict[str, Any]
+    digest: str
+    message_id: str
+    idempotency_key: str | None
+    key: PartnerKey | None
+    faults: list[Fault]
+    particulars: Particulars | None
+
+
+# A serializer keeps nothing of what it reads, so one of each kind serves every thread: building one costs as much as using it.
+_READERS: dict[str, Message] = {}
+
+
+def reader_of(kind: str) -> Message:
+    reader = _READERS.get(kind)
+    if reader is None:
+        reader = MESSAGES[kind]()
+        assert reader.fields
+        _READERS[kind] = reader
+    return reader
+
+
+def digest_of_body(canonical: bytes) -> str:
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def canonical_of(body: Any) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+def receive_message(*, key: PartnerKey, kind: str, body: Any, idempotency_key: str = "", canonical: bytes | None = None) -> Receipt:
+    """Take one message in: committed before this returns, unless it raises.
+
+    The receipt says what became of it: an incident was opened; it repeats one we have; it was rejected (and kept, so that it
+    can be corrected or replayed); or it was kept because something failed on our side, and will be processed by the sweep.
+    Raises ``NotAllowed`` where the key may not send it, ``KeyReused`` and ``IdReused`` where an identity stands for another content.
+    """
+    require(key, "open")
+    feed = feed_of(partner=key.partner, kind=kind)
+    canonical = canonical if canonical is not None else canonical_of(body)
+    if not isinstance(body, dict):
+        return Receipt(Outcome.REJECTED, None, errors=[{"field": "", "code": "not_an_object", "detail": _("A message is a JSON object.")}])
+    letter = _read(feed=feed, kind=kind, body=body, canonical=canonical, idempotency_key=idempotency_key, key=key)
+    try:
+        return _take(letter)
+    except _KnownAlready:
+        return _take_again(letter)
+    except DomainError as refusal:
+        return _refuse(letter, refusal, size=len(canonical))
+    except Exception:
+        # The sender did its part. What failed is ours: the message is kept, and the sweep tries again.
+        logger.exception("%s %s could not be processed; it is kept", kind, letter.message_id)
+        forget()
+        return _keep(letter)
+
+
+def _read(*, feed: Feed, kind: str, body: dict[str, Any], canonical: bytes, idempotency_key: str, key: PartnerKey | None) -> _Letter:
+    reader = reader_of(kind)
+    faults: list[Fault] = []
+    particulars = None
+    digest = digest_of_body(canonical)
+    try:
+        given = reader.run_validation(body)
+        particulars = reader.particulars(given)
+        own_id = given.get(reader.id_field) or ""
+    except ValidationError as refusal:
+        faults = field_errors(refusal)
+        raw_id = body.get(reader.id_field)
+        own_id = raw_id.strip() if isinstance(raw_id, str) and len(raw_id) <= 128 else ""
+    message_id = own_id or (f"key:{idempotency_key}" if idempotency_key else f"sha256:{digest}")
+    return _Letter(feed, kind, body, digest, message_id, idempotency_key or None, key, faults, particulars)
+
+
+def _type_of(letter: _Letter) -> IncidentType:
+    """Our type for the letter's word, added where nobody knows it: apart from the incident, so that it outlives a refusal of it."""
+    if letter.particulars is None:
+        raise Invalid(
+            _("Some fields are not right."),
+            fields={fault["field"]: fault["detail"] for fault in letter.faults},
+            codes={fault["field"]: fault["code"] for fault in letter.faults},
+        )
+    try:
+        return words_of(letter.feed.source).type_of(letter.particulars.type_word)
+    except ValueError as error:
+        raise Invalid(_("Some fields are not right."), fields={reader_of(letter.kind).type_field: _("This says nothing.")}) from error
+
+
+def _open(letter: _Letter, type: IncidentType, *, by: Actor | None) -> Opened:
+    """Open the letter's incident, or raise ``Invalid`` in the sender's words."""
+    reader = reader_of(letter.kind)
+    given = letter.particulars
+    assert given is not None
+    severity = words_of(letter.feed.source).severity_of(given.severity) if isinstance(given.severity, str) else given.severity
+    try:
+        return open_incident(
+            source=letter.feed.source,
+            type=type,
+            occurred_at=given.occurred_at,
+            reported_at=given.reported_at,
+            kind=letter.kind,
+            raw=letter.body,
+            by=by,
+            external_id=letter.message_id,
+            location=given.location,
+            priority=given.priority,
+            severity=severity,
+            description=given.description,
+            address=given.address,
+            address_parts=given.address_parts,
+            origin=given.origin,
+            is_synthetic=letter.feed.partner.is_synthetic,
+        )
+    except Invalid as refusal:
+        renamed: dict[str, str] = {}
+        codes: dict[str, str] = {}
+        for name, text in refusal.fields.items():
+            theirs = reader.id_field if name == "external_id" else _sent_as(reader, name, letter.body)
+            renamed[theirs] = text
+            codes[theirs] = refusal.codes.get(name, "invalid")
+        if "location" in refusal.fields and given.location is not None and _is_swapped(given.location):
+            renamed["location"] += " " + _("Longitude and latitude look swapped.")
+        raise Invalid(refusal.message, fields=renamed, codes=codes) from refusal
+
+
+def _sent_as(reader: Message, particular: str, body: Mapping[str, Any]) -> str:
+    """The field of the sender that our ``particular`` was read from."""
+    theirs = reader.name_of(particular)
+    if particular == "occurred_at" and body.get(theirs) is None:
+        return reader.name_of("reported_at")
+    return theirs
+
+
+def _is_swapped(location: Any) -> bool:
+    swapped = location.clone()
+    swapped.x, swapped.y = location.y, location.x
+    return place_of(swapped) is not None
+
+
+@transaction.atomic
+def _insert(letter: _Letter, *, status: str, incident: Incident | None = None, errors: Iterable[Fault] = ()) -> InboxMessage:
+    return InboxMessage.objects.create(
+        source=letter.feed.source,
+        kind=letter.kind,
+        message_id=letter.message_id,
+        idempotency_key=letter.idempotency_key,
+        digest=letter.digest,
+        body=letter.body,
+        status=status,
+        attempts=1,
+        errors=list(errors),
+        key=letter.key,
+        incident=incident,
+        agency_id=letter.feed.source.agency_id,
+        governorate_id=incident.governorate_id if incident else None,
+        request_id=audit.current().request_id,
+        processed_at=timezone.now() if status == Status.PROCESSED else None,
+    )
+
+
+def _take(letter: _Letter) -> Receipt:
+    """The usual way: report, incident, log, audit, event and message in one transaction."""
+    type = _type_of(letter)
+    try:
+        with transaction.atomic():
+            opened = _open(letter, type, by=letter.key)
+            if not opened.is_new:
+                raise _KnownAlready
+            message = _insert(letter, status=Status.PROCESSED, incident=opened.incident)
+    except IntegrityError as error:
+        if "message_once" in str(error) or "message_key_once" in str(error):
+            raise _KnownAlready from error
+        raise
+    return Receipt(Outcome.OPENED, message, opened.incident)
+
+
+@transaction.atomic
+def _take_again(letter: _Letter) -> Receipt:
+    """A message whose identity we know: a repeat, a correction of a rejected one, or another content under the same name."""
+    message = _known(letter)
+    if message is None:
+        # The report came by another door (a file, say): the message is that report again.
+        incident = Report.objects.select_related("incident__region").get(source=letter.feed.source, external_id=letter.message_id).incident
+        return Receipt(Outcome.REPEATED, _insert(letter, status=Status.PROCESSED, incident=incident), incident)
+    if message.status == Status.PROCESSED:
+        if message.digest != letter.digest:
+            raise IdReused(
+                _("This id was taken before, with another content."),
+                fields={reader_of(letter.kind).id_field: _("The message taken then stays as it is.")},
+                codes={reader_of(letter.kind).id_field: "message_id_reused"},
+            )
+        return Receipt(Outcome.REPEATED, message, message.incident)
+    message.body, message.digest = letter.body, letter.digest
+    message.message_id, message.idempotency_key = letter.message_id, letter.idempotency_key or message.idempotency_key
+    message.key = letter.key
+    message.save(update_fields=["body", "digest", "message_id", "idempotency_key", "key"])
+    return _process(message, letter, by=letter.key)
+
+
+def _known(letter: _Letter) -> InboxMessage | None:
+    """The message that has the letter's id or idempotency key, locked. ``KeyReused`` where the key stands for another one."""
+    same = Q(message_id=letter.message_id)
+    if letter.idempotency_key:
+        same |= Q(idempotency_key=letter.idempotency_key)
+    found = list(
+        InboxMessage.objects.select_for_update(of=("self",))
+        .select_related("incident__region")
+        .filter(same, source=letter.feed.source)
+        .order_by("id")
+    )
+    by_id = next((message for message in found if message.message_id == letter.message_id), None)
+    by_key = next((message for message in found if letter.idempotency_key and message.idempotency_key == letter.idempotency_key), None)
+    taken = by_key is not None and by_key.status == Status.PROCESSED and by_key.digest != letter.digest
+    if taken or (by_key is not None and by_id is not None and by_key.pk != by_id.pk):
+        raise KeyReused(_("This Idempotency-Key was used before, for another content."))
+    return by_id or by_key
+
+
+def _process(message: InboxMessage, letter: _Letter, *, by: Actor | None) -> Receipt:
+    """Try a kept message, whose row the caller has locked."""
+    message.attempts += 1
+    message.errors = []
+    incident: Incident | None = None
+    outcome = Outcome.REJECTED
+    try:
+        type = _type_of(letter)
+        with transaction.atomic():
+            opened = _open(letter, type, by=by)
+        incident = opened.incident
+        outcome = Outcome.OPENED if opened.is_new else Outcome.REPEATED
+        message.status, message.processed_at, message.incident = Status.PROCESSED, timezone.now(), incident
+        message.governorate_id = incident.governorate_id if incident else None
+    except DomainError as refusal:
+        message.status, message.errors = Status.REJECTED, faults_of(refusal)
+    message.save(update_fields=["attempts", "errors", "status", "processed_at", "incident", "governorate_id"])
+    return Receipt(outcome, message, incident, message.problems())
+
+
+def _refuse(letter: _Letter, refusal: DomainError, *, size: int) -> Receipt:
+    """Keep a message that cannot go in, with its reasons, so that it can be corrected or replayed; a huge one is only answered."""
+    faults = faults_of(refusal)
+    if size > MAX_KEPT_BYTES:
+        return Receipt(Outcome.REJECTED, None, errors=faults)
+    try:
+        return Receipt(Outcome.REJECTED, _insert(letter, status=Status.REJECTED, errors=faults), errors=faults)
+    except IntegrityError:
+        return _take_again(letter)
+
+
+def _keep(letter: _Letter) -> Receipt:
+    try:
+        return Receipt(Outcome.KEPT, _insert(letter, status=Status.RECEIVED))
+    except IntegrityError:
+        with transaction.atomic():
+            message = _known(letter)
+        assert message is not None
+        return Receipt(Outcome.KEPT, message, message.incident)
+
+
+def faults_of(refusal: DomainError) -> list[Fault]:
+    if not refusal.fields:
+        return [{"field": "", "code": refusal.code, "detail": refusal.message}]
+    return [{"field": name, "code": refusal.codes.get(name, refusal.code), "detail": text} for name, text in refusal.fields.items()]
+
+
+def process_message(*, message: InboxMessage, by: Actor | None) -> Receipt:
+    """Try a kept message again. One that was processed meanwhile is left as it is; one that is being processed elsewhere too."""
+    with transaction.atomic():
+        row = (
+            InboxMessage.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("source__feed__partner", "source__region", "source__agency", "key__partner", "incident__region")
+            .filter(pk=message.pk)
+            .first()
+        )
+        if row is None:
+            raise Conflict(_("This message is being processed already."))
+        if row.status == Status.PROCESSED:
+            return Receipt(Outcome.REPEATED, row, row.incident)
+        try:
+            with transaction.atomic():
+                letter = _read(
+                    feed=row.source.feed,
+                    kind=row.kind,
+                    body=row.body,
+                    canonical=canonical_of(row.body),
+                    idempotency_key=row.idempotency_key or "",
+                    key=row.key,
+                )
+                return _process(row, letter, by=by)
+        except Exception:
+            logger.exception("message %s could not be processed", row.pk)
+            forget()
+            row.attempts += 1
+            row.status = Status.DEAD if row.attempts >= MAX_ATTEMPTS else Status.RECEIVED
+            row.errors = [{"field": "", "code": "failed", "detail": _("It failed on our side; the log says why.")}]
+            row.save(update_fields=["attempts", "status", "errors"])
+            return Receipt(Outcome.KEPT, row, None, row.problems())
+
+
+@dataclass
+class Replay:
+    """How a replay went, in counts."""
+
+    opened: int = 0
+    repeated: int = 0
+    rejected: int = 0
+    failed: int = 0
+
+
+def replay_messages(*, ids: Iterable[int], by: Actor | None) -> Replay:
+    """Try messages again, one transaction each: rejected and dead ones too. ``by`` signs for the incidents that open."""
+    require(by, "open")
+    went = Replay()
+    rows = InboxMessage.objects.filter(pk__in=list(ids)).order_by("id")
+    for message in rows.visible_to(by) if by is not None else rows:
+        try:
+            outcome = process_message(message=message, by=by).outcome
+        except Conflict:
+            outcome = Outcome.KEPT
+        if outcome == Outcome.OPENED:
+            went.opened += 1
+        elif outcome == Outcome.REPEATED:
+            went.repeated += 1
+        elif outcome == Outcome.REJECTED:
+            went.rejected += 1
+        else:
+            went.failed += 1
+        audit.record("message.replay", obj=message, by=by, before={"status": message.status}, after={"outcome": str(outcome)})
+    return went
+
+
+def sweep_inbox(*, older_than_s: float = 30.0, limit: int = 500) -> Replay:
+    """Process what was accepted and not yet processed: what a crash or a fault of ours left behind."""
+    went = Replay()
+    before = timezone.now() - timedelta(seconds=older_than_s)
+    for message in InboxMessage.objects.waiting().filter(received_at__lt=before).select_related("key__partner")[:limit]:
+        try:
+            outcome = process_message(message=message, by=message.key).outcome
+        except Conflict:
+            continue
+        went.opened += outcome == Outcome.OPENED
+        went.repeated += outcome == Outcome.REPEATED
+        went.rejected += outcome == Outcome.REJECTED
+        went.failed += outcome == Outcome.KEPT
+    return went
