@@ -23,6 +23,7 @@ from geography.models import Region
 from incidents import events
 from incidents.models import Forecast, HotSpot, PipelineRun, PipelineStep
 from incidents.permissions import Actor, require
+from incidents.services.pipeline.forecasts import forecasts
 from incidents.services.pipeline.hotspots import hot_spots
 from incidents.services.pipeline.lease import STALE_AFTER, UNFINISHED, Lease, LeaseLost
 from incidents.services.pipeline.settings import Moment, Parameters
@@ -45,7 +46,10 @@ class Kind:
     counted_as: str
 
 
-KINDS: dict[str, Kind] = {"hotspots": Kind(hot_spots, HotSpot, "hot_spots")}
+KINDS: dict[str, Kind] = {
+    "hotspots": Kind(hot_spots, HotSpot, "hot_spots"),
+    "forecasts": Kind(forecasts, Forecast, "forecasts"),
+}
 
 
 @dataclass(frozen=True)
