@@ -93,13 +93,14 @@ def test_counts_that_scatter_more_than_chance_get_wider_intervals():
 def test_a_sparse_series_is_never_shown_to_prophet():
     rng = np.random.default_rng(1)
     answer = forecast(History(MONDAY, rng.poisson(0.4, 700).astype(float)))
-    assert answer.predicted.method == "weekday_counts"
+    assert answer.predicted is not None and answer.predicted.method == "weekday_counts"
     assert answer.refused[0][0] == "prophet" and "5 incidents a day" in answer.refused[0][1]
 
 
 def test_a_busy_series_is_prophets():
     rng = np.random.default_rng(1)
-    assert forecast(History(MONDAY, poisson_days(rng, 12, 400))).predicted.method == "prophet"
+    answer = forecast(History(MONDAY, poisson_days(rng, 12, 400)))
+    assert answer.predicted is not None and answer.predicted.method == "prophet"
 
 
 class Mad:
@@ -108,8 +109,8 @@ class Mad:
     name = "mad"
 
     def __init__(self, expected, low=None, high=None):
-        values = (expected, expected if low is None else low, expected if high is None else high)
-        self.answer = Predicted(*(np.full(7, float(value)) for value in values), "mad")
+        values = [np.full(7, float(v)) for v in (expected, expected if low is None else low, expected if high is None else high)]
+        self.answer = Predicted(values[0], values[1], values[2], "mad")
 
     def fit_predict(self, history, *, horizon, interval):
         return self.answer
@@ -121,7 +122,11 @@ MADNESS = {"negative": Mad(-1), "nan": Mad(np.nan), "low": Mad(5, low=6), "high"
 @pytest.mark.parametrize("mad", MADNESS.values(), ids=MADNESS)
 def test_nonsense_is_passed_over_and_not_cut_to_size(mad):
     answer = forecast(History(MONDAY, np.full(200, 10.0)), methods=[mad, WeekdayCounts()])
-    assert answer.predicted.method == "weekday_counts" and answer.predicted.expected == pytest.approx(np.full(7, 10.0))
+    assert (
+        answer.predicted is not None
+        and answer.predicted.method == "weekday_counts"
+        and answer.predicted.expected == pytest.approx(np.full(7, 10.0))
+    )
     assert answer.refused[0][0] == "mad"
     assert forecast(History(MONDAY, np.full(200, 10.0)), methods=[mad]).predicted is None
 
@@ -183,9 +188,9 @@ def test_count_intervals_hold_their_share_and_refuse_nonsense():
     drawn = rng.negative_binomial(50**2 / 350, 50 / 400, 20_000)
     assert 0.79 < ((drawn >= low) & (drawn <= high)).mean() < 0.84
     assert [v.tolist() for v in count_interval(np.zeros(1), np.zeros(1), share=0.8)] == [[0.0], [0.0]]
-    for mean, share in ((-1.0, 0.8), (np.nan, 0.8), (1.0, 0.0), (1.0, 1.0)):
+    for wrong, share in ((-1.0, 0.8), (np.nan, 0.8), (1.0, 0.0), (1.0, 1.0)):
         with pytest.raises(ValueError):
-            count_interval(np.array([mean]), np.array([1.0]), share=share)
+            count_interval(np.array([wrong]), np.array([1.0]), share=share)
     assert spread(np.array([np.nan, 3.0]), np.array([3.0, 3.0])) == 1.0
 
 
