@@ -82,6 +82,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.context_processors.shell",
             ]
         },
     }
@@ -116,6 +117,8 @@ AXES_FAILURE_LIMIT = env.int("SIGN_IN_ATTEMPTS", default=5)
 AXES_COOLOFF_TIME = env.float("SIGN_IN_LOCKOUT_HOURS", default=0.25)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "accounts.sign_in.name_for_lockout"
+AXES_LOCKOUT_CALLABLE = "dashboard.views.account.locked_out"
 AXES_IPWARE_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True

@@ -1,0 +1,54 @@
+"""What every page's frame shows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.models import User
+from dashboard.selectors import shows_synthetic
+
+THEME_COOKIE = "theme"
+
+
+class Shell:
+    """Asked for only by templates that draw the frame, so that a partial or the API pays nothing."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def user(self) -> User | None:
+        user = getattr(self._request, "user", None)
+        return user if isinstance(user, User) else None
+
+    @cached_property
+    def theme(self) -> str:
+        if self.user is not None:
+            return self.user.theme
+        chosen = self._request.COOKIES.get(THEME_COOKIE, "")
+        return chosen if chosen in User.Theme.values else User.Theme.DARK.value
+
+    @cached_property
+    def is_synthetic(self) -> bool:
+        return self.user is not None and shows_synthetic(self.user)
+
+    @property
+    def may_enter_command_centre(self) -> bool:
+        return self.user is not None and self.user.is_staff
+
+    @property
+    def here(self) -> str:
+        match = self._request.resolver_match
+        return match.url_name or "" if match is not None else ""
+
+    @property
+    def address(self) -> str:
+        """This page, to come back to after a change of language or theme."""
+        return self._request.get_full_path() if self._request.method in {"GET", "HEAD"} else "/"
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    return {"shell": Shell(request)}

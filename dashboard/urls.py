@@ -1,0 +1,19 @@
+from django.urls import path, re_path
+
+from dashboard.views import account, board, incident
+
+REF = r"(?P<ref>[A-Za-z0-9_-]{1,16}-[0-9]{2}-[0-9]{1,18})"
+
+urlpatterns = [
+    path("", board.board, name="board"),
+    path("board/rows/", board.rows, name="board-rows"),
+    path("board/cards/", board.cards, name="board-cards"),
+    path("board/figures/", board.figures, name="board-figures"),
+    re_path(rf"^incidents/{REF}/$", incident.page, name="incident"),
+    re_path(rf"^incidents/{REF}/panel/$", incident.panel, name="incident-panel"),
+    re_path(rf"^incidents/{REF}/(?P<verb>move|close|reopen|duplicate|classify|note)/$", incident.act, name="incident-act"),
+    path("sign-in/", account.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", account.SignOut.as_view(), name="sign-out"),
+    path("language/", account.choose_language, name="choose-language"),
+    path("theme/", account.choose_theme, name="choose-theme"),
+]
