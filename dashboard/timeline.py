@@ -13,6 +13,7 @@ from incidents.lifecycle import Disposition, Priority, Severity, State
 from incidents.models import Incident, IncidentLog, IncidentType
 
 STEPS = (State.RECEIVED, State.CLASSIFIED, State.DISPATCHED, State.EN_ROUTE, State.ON_SCENE, State.CLEARED, State.CLOSED)
+MINOR = frozenset({State.CLASSIFIED, State.CLEARED})
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,9 @@ class Passage:
     at: datetime | None
     is_here: bool
 
+    # A narrow panel leaves these out, unless the incident is there now.
+    is_minor: bool
+
 
 def passages_of(incident: Incident) -> list[Passage]:
     times = {
@@ -126,4 +130,4 @@ def passages_of(incident: Incident) -> list[Passage]:
         State.CLEARED: incident.cleared_at,
         State.CLOSED: incident.closed_at,
     }
-    return [Passage(str(step.label), times[step], incident.state == step) for step in STEPS]
+    return [Passage(str(step.label), times[step], incident.state == step, step in MINOR and incident.state != step) for step in STEPS]

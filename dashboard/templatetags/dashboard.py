@@ -24,7 +24,7 @@ def signed(number: int) -> str:
 
 @register.filter
 def minutes(number: float) -> str:
-    return _("%(n)s min") % {"n": f"{number:.1f}"}
+    return _("%(n)s min") % {"n": f"{number:.1f}" if number < 10 else f"{number:.0f}"}
 
 
 @register.filter
