@@ -4,6 +4,7 @@
 ``browser``     one Chromium per test worker;  ``page``  a fresh context and page, which fails the test that made it break.
 ``sign_in``     ``sign_in(page, user)`` gives the page's context a session, as the sign-in page would.
 
+Our content security policy holds in tests as well: ``page.wait_for_function`` takes a function (``"() => …"``), not an expression.
 A test that asks for ``live_site`` works on committed data (``transaction=True``): the web process sees what the test writes.
 """
 
@@ -56,6 +57,7 @@ class LiveSite:
     web: subprocess.Popen[bytes]
     log: Path
     relays: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    stop_own_relay: Callable[[], None] = lambda: None
 
     @property
     def websocket_url(self) -> str:
@@ -136,7 +138,8 @@ def _web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def live_site(_web_process: LiveSite, transactional_db: None) -> Iterator[LiveSite]:
     """The product, running: pages, sockets and the relay, on what this test commits."""
-    with quiet_flush(), relay_in_this_process():
+    with quiet_flush(), relay_in_this_process() as stop:
+        _web_process.stop_own_relay = stop
         yield _web_process
     for relay in _web_process.relays:
         _end(relay)
@@ -154,16 +157,20 @@ def quiet_flush() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def relay_in_this_process() -> Iterator[None]:
-    """A relay in a thread: as good as a process for whoever does not kill it, and there at once."""
+def relay_in_this_process() -> Iterator[Callable[[], None]]:
+    """A relay in a thread: as good as a process for whoever does not kill it, and there at once. Yields what ends it."""
     from core.relay import Relay
 
-    stop = threading.Event()
-    thread = threading.Thread(target=Relay(poll_s=0.1).run, args=(stop,), name="relay", daemon=True)
+    over = threading.Event()
+    thread = threading.Thread(target=Relay(poll_s=0.1).run, args=(over,), name="relay", daemon=True)
+
+    def stop() -> None:
+        over.set()
+        thread.join(10)
+
     thread.start()
-    yield
-    stop.set()
-    thread.join(10)
+    yield stop
+    stop()
 
 
 @pytest.fixture(scope="session")
