@@ -1,0 +1,263 @@
+"""From the commit of an incident to its frame on an open page: two hundred sockets, twenty incidents a second, one web process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+
+from benchmarks.report import Report
+from deploy.local.layout import HOST, free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+SECTION = "Live"
+SOCKETS = int(os.environ.get("BENCH_SOCKETS") or "200")
+RATE_PER_S = float(os.environ.get("BENCH_RATE") or "20")
+SECONDS = float(os.environ.get("BENCH_SECONDS") or "30")
+_WHO = re.compile(r'"id":(\d+)')
+
+
+def run(report: Report) -> None:
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    call_command("load_gazetteer", verbosity=0)
+    source, type_, points = _world()
+    sessions = _sessions(SOCKETS)
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    with _program(*_web_command(port)) as web, _program("manage.py", "relay") as relay:
+        _until_answers(url)
+        asked = {"url": url, "sessions": sessions}
+        with _program("-m", "benchmarks.live", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as pages:
+            assert pages.stdin is not None and pages.stdout is not None
+            pages.stdin.write(json.dumps(asked).encode() + b"\n")
+            pages.stdin.flush()
+            assert pages.stdout.readline() == b"open\n"
+            with _browser(url, sessions[0]) as browser:
+                before = {"web": _cpu_s(web.pid), "relay": _cpu_s(relay.pid), "pages": _cpu_s(pages.pid)}
+                started = time.monotonic()
+                committed = _report_incidents(source, type_, points)
+                lasted = time.monotonic() - started
+                after = {"web": _cpu_s(web.pid), "relay": _cpu_s(relay.pid), "pages": _cpu_s(pages.pid)}
+                time.sleep(2)
+                on_screen = browser()
+            pages.stdin.write(b"done\n")
+            pages.stdin.flush()
+            heard: list[list[tuple[int, float]]] = json.loads(pages.stdout.readline())
+    connection.close()
+
+    late = sorted(at - committed[pk] for socket in heard for pk, at in socket if pk in committed)
+    lost = sum(len(committed.keys() - {pk for pk, _at in socket}) for socket in heard)
+    repeated = sum(len(socket) - len({pk for pk, _at in socket}) for socket in heard)
+    load = f"{SOCKETS} sockets, {len(committed) / lasted:.1f} incidents/s for {lasted:.0f} s"
+    section = SECTION
+    for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
+        note = f"{load}; goal: p95 under 500 ms" if name == "p95" else load
+        report.row(section, f"commit of an incident to its frame on a page, {name}", 1000 * _quantile(late, share), "ms", note)
+    report.row(section, "the slowest frame of all", 1000 * late[-1], "ms", f"of {len(late):,} frames")
+    report.row(section, "frames lost", lost, "", f"of {len(committed) * SOCKETS:,}")
+    report.row(section, "frames repeated", repeated)
+    for name, what in (("web", "web process (all sockets)"), ("relay", "relay")):
+        report.row(section, f"{what}, of one core", 100 * (after[name] - before[name]) / lasted, "%", load)
+    drawn = sorted(at - committed[pk] for pk, at in on_screen.items() if pk in committed)
+    if drawn:
+        note = "a real Chromium on the same two cores, beside the sockets"
+        report.row(section, "commit to the row in Chromium's page, p50", 1000 * _quantile(drawn, 0.50), "ms", note)
+        report.row(section, "commit to the row in Chromium's page, p95", 1000 * _quantile(drawn, 0.95), "ms", note)
+        report.row(section, "rows that did not appear in Chromium", len(committed) - len(drawn), "", f"of {len(committed)}")
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def _web_command(port: int) -> list[str]:
+    """The web process as the Procfile starts it."""
+    line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("web:"))
+    return line.split(":", 1)[1].replace("$KHAREETATY_HOST", HOST).replace("$KHAREETATY_PORT", str(port)).split()[1:]
+
+
+@contextlib.contextmanager
+def _program(*arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[bytes]]:
+    program = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=os.environ | {"LOG_LEVEL": "WARNING"}, **pipes)
+    try:
+        yield program
+    finally:
+        program.send_signal(signal.SIGTERM)
+        program.wait(20)
+
+
+def _until_answers(url: str) -> None:
+    for _ in range(600):
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/livez").status_code == 200:
+                return
+        time.sleep(0.1)
+    raise RuntimeError("the web process did not start")
+
+
+def _cpu_s(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _world() -> tuple[Any, Any, list[Any]]:
+    from geography.models import Region, Zone
+    from incidents.models import IncidentType, Source
+    from incidents.services.vocabulary import ensure_vocabulary
+
+    ensure_vocabulary()
+    type_ = IncidentType.objects.exclude(agency=None).first()
+    assert type_ is not None and type_.agency is not None
+    source, _made = Source.objects.get_or_create(
+        slug="bench-live", defaults={"name": "Benchmark", "agency": type_.agency, "region": Region.objects.get(is_default=True)}
+    )
+    points = [zone.label_point for zone in Zone.objects.filter(level="area", is_active=True)[:200]]
+    return source, type_, points
+
+
+def _sessions(count: int) -> list[str]:
+    """Sessions of people who see everything, half of them in Arabic: each push goes to each socket."""
+    from django.test import Client
+
+    from accounts.models import User
+    from accounts.roles import Role
+
+    keys = []
+    for number in range(count):
+        language = "ar" if number % 2 else "en"
+        user, _made = User.objects.get_or_create(
+            username=f"bench-{number}",
+            defaults={"role": Role.SUPERVISOR, "sees_all_agencies": True, "sees_all_governorates": True, "language": language},
+        )
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        keys.append(str(client.session.session_key))
+    return keys
+
+
+def _report_incidents(source: Any, type_: Any, points: list[Any]) -> dict[int, float]:
+    """Open incidents at an even pace, four at a time when one is slow; for each the time just before its COMMIT."""
+    from django.db import connection, transaction
+
+    from incidents.services import open_incident
+
+    rng = Random(1)
+    jobs = [(number, rng.choice(points), timedelta(minutes=rng.randint(1, 30))) for number in range(round(RATE_PER_S * SECONDS))]
+    start = time.monotonic()
+
+    def report_one(number: int, point: Any, ago: timedelta) -> tuple[int, float]:
+        time.sleep(max(0.0, start + number / RATE_PER_S - time.monotonic()))
+        with transaction.atomic():
+            opened = open_incident(
+                source=source,
+                type=type_,
+                occurred_at=datetime.now(UTC) - ago,
+                kind="bench",
+                raw={"n": number},
+                by=None,
+                external_id=f"L-{number}",
+                location=point,
+                description="Smoke seen from the third floor of a residential building, two people at the window.",
+                address="Block 10, Street 7, Building 12",
+            )
+            at = time.time()
+        return opened.incident.pk, at
+
+    with ThreadPoolExecutor(4) as threads:
+        committed = dict(threads.map(lambda job: report_one(*job), jobs))
+        for _ in range(4):
+            threads.submit(connection.close)
+    return committed
+
+
+@contextlib.contextmanager
+def _browser(url: str, session: str) -> Iterator[Any]:
+    """The board in Chromium; yields what tells when each row appeared. Without Chromium nothing is measured there."""
+    try:
+        from playwright.sync_api import sync_playwright
+
+        from tests.live_server import CHROMIUM, CHROMIUM_ARGUMENTS
+    except ImportError:
+        CHROMIUM = ""
+    if os.environ.get("BENCH_BROWSER") == "0" or not Path(CHROMIUM).exists():
+        yield dict
+        return
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        context = chromium.new_context(base_url=url, viewport={"width": 1400, "height": 900})
+        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+        page = context.new_page()
+        page.add_init_script(
+            """
+            window.appeared = {};
+            new MutationObserver((changes) => {
+                const now = (performance.timeOrigin + performance.now()) / 1000;
+                for (const change of changes) for (const node of change.addedNodes)
+                    if (node.id?.startsWith("incident-")) window.appeared[node.id.slice(9)] ??= now;
+            }).observe(document, {childList: true, subtree: true});
+            """
+        )
+        page.goto("/")
+        page.wait_for_timeout(3000)
+        yield lambda: {int(pk): at for pk, at in page.evaluate("() => window.appeared").items()}
+        chromium.close()
+
+
+# --- the pages: a process of their own -------------------------------------------------------------------------------
+
+
+async def _follow(url: str, key: str, ready: asyncio.Semaphore, heard: list[tuple[int, float]]) -> None:
+    import websockets
+
+    headers = {"Cookie": f"sessionid={key}"}
+    where = f"ws{url.removeprefix('http')}/ws/live?room=all"
+    async with websockets.connect(where, origin=url, additional_headers=headers, compression=None, max_queue=None) as socket:  # type: ignore[arg-type]
+        assert "hello" in str(await socket.recv())
+        ready.release()
+        async for frame in socket:
+            now = time.time()
+            if str(frame).startswith('{"t":"event"'):
+                found = _WHO.search(str(frame))
+                assert found is not None
+                heard.append((int(found[1]), now))
+
+
+async def _pages() -> None:
+    loop = asyncio.get_running_loop()
+    asked = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
+    heard: list[list[tuple[int, float]]] = [[] for _ in asked["sessions"]]
+    ready = asyncio.Semaphore(0)
+    following = []
+    for key, mine in zip(asked["sessions"], heard, strict=True):
+        following.append(asyncio.create_task(_follow(asked["url"], key, ready, mine)))
+        await ready.acquire()
+    print("open", flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
+    for task in following:
+        task.cancel()
+    print(json.dumps(heard), flush=True)
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(_pages())
