@@ -54,10 +54,18 @@ class IncidentFilter(forms.Form):
     area = Key(label=_("Area"))
     category = SlugsField(required=False, label=_("Category"))
     priority = forms.TypedMultipleChoiceField(
-        required=False, coerce=int, choices=[(p.value, f"P{p.value}") for p in Priority], label=_("Priority")
+        required=False,
+        coerce=int,
+        choices=[(p.value, f"P{p.value}") for p in Priority],
+        label=_("Priority"),
+        widget=forms.CheckboxSelectMultiple,
     )
     severity = forms.TypedMultipleChoiceField(
-        required=False, coerce=int, choices=[(s.value, s.label) for s in sorted(Severity, reverse=True)], label=_("Severity")
+        required=False,
+        coerce=int,
+        choices=[(s.value, s.label) for s in sorted(Severity, reverse=True)],
+        label=_("Severity"),
+        widget=forms.CheckboxSelectMultiple,
     )
     state = forms.ChoiceField(required=False, choices=[*STANDINGS, *State.choices], label=_("State"))
     period = forms.ChoiceField(required=False, choices=PERIOD_NAMES, label=_("Occurred"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -14,10 +14,11 @@ from django.core.cache import cache
 from django.db.models import Aggregate, Count, F, FloatField, Min, Q
 from django.db.models.functions import Extract, TruncHour
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from accounts.jurisdiction import jurisdiction_of
 from geography.models import Region
-from incidents.models import Forecast, HotSpot, Incident, IncidentType
+from incidents.models import Forecast, HotSpot, Incident
 from incidents.querysets import IncidentQuerySet
 
 T = TypeVar("T")
@@ -73,6 +74,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Share:
+    """One line of a small table: a thing's name in both languages, its count, and its part of the largest in hundredths."""
+
+    pk: int | None
+    name_en: str
+    name_ar: str
+    count: int
+    width: float
+
+    @property
+    def name(self) -> str:
+        return self.name_ar or self.name_en if (get_language() or "").startswith("ar") else self.name_en
+
+
+@dataclass(frozen=True)
 class Figures:
     """The line above the board. ``None`` is unknown, and said so."""
 
@@ -87,7 +103,8 @@ class Figures:
     minutes_to_scene: float | None
     times_unknown: int
     hours: list[Bar] = field(default_factory=list)
-    top_types: list[tuple[IncidentType, int]] = field(default_factory=list)
+    top_types: list[Share] = field(default_factory=list)
+    governorates: list[Share] = field(default_factory=list)
 
     @property
     def open_change(self) -> int:
@@ -130,8 +147,13 @@ def _figures(incidents: IncidentQuerySet, now: datetime) -> Figures:
         known=Count("pk", filter=Q(dispatched_at__gte=F("reported_at"))),
     )
     week_ago = incidents.occurred_between(yesterday - timedelta(days=7), now - timedelta(days=7)).count()
-    top = list(day.values("type").annotate(n=Count("pk")).order_by("-n", "type")[:5].values_list("type", "n"))
-    types = IncidentType.objects.in_bulk([pk for pk, _n in top])
+    top = day.values_list("type", "type__name_en", "type__name_ar").annotate(n=Count("pk")).order_by("-n", "type")[:6]
+    places = (
+        incidents.open()
+        .values_list("governorate", "governorate__name_en", "governorate__name_ar")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "governorate")[:12]
+    )
     return Figures(
         at=now,
         open_now=open_["now"],
@@ -144,8 +166,15 @@ def _figures(incidents: IncidentQuerySet, now: datetime) -> Figures:
         minutes_to_scene=times["scene"],
         times_unknown=times["all"] - times["known"],
         hours=_hours(day, now),
-        top_types=[(types[pk], n) for pk, n in top],
+        top_types=_shares(top),
+        governorates=_shares(places),
     )
+
+
+def _shares(rows: Iterable[tuple[int | None, str | None, str | None, int]]) -> list[Share]:
+    found = list(rows)
+    most = max((row[3] for row in found), default=1)
+    return [Share(pk, en or "", ar or "", count, round(100 * count / most, 1)) for pk, en, ar, count in found]
 
 
 def _hours(day: IncidentQuerySet, now: datetime) -> list[Bar]:

@@ -87,7 +87,14 @@ def figures(request: HttpRequest) -> HttpResponse:
     """The key figures and the list's count, asked for by the page after events."""
     chosen = BoardFilter(request.GET, viewer=request.user)
     count, is_more = count_up_to(chosen.apply(Incident.objects.visible_to(request.user)))
-    context = {"figures": key_figures(request.user), "filter": chosen, "count": count, "count_is_more": is_more, "is_update": True}
+    context = {
+        "figures": key_figures(request.user),
+        "filter": chosen,
+        "count": count,
+        "count_is_more": is_more,
+        "is_update": True,
+        "has_overview": "overview" in request.GET,
+    }
     response = render(request, "dashboard/_figures_update.html", context)
     response["Cache-Control"] = "no-store"
     return response

@@ -221,7 +221,7 @@ function figuresSoon() {
     figuresDue = null;
     if (document.hidden) return;
     figuresAt = Date.now();
-    window.htmx.ajax("GET", `${watch.dataset.figuresUrl}?${board().dataset.query}`, { target: "#figures", swap: "outerHTML" });
+    window.htmx.ajax("GET", `${watch.dataset.figuresUrl}?${board().dataset.query}${document.getElementById("overview") ? "&overview" : ""}`, { target: "#figures", swap: "outerHTML" });
   }, Math.max(400, 4000 - (Date.now() - figuresAt)));
 }
 setInterval(() => {
@@ -309,6 +309,7 @@ function closePanel() {
   const ref = openRef();
   side.innerHTML = nothingChosen;
   side.classList.remove("is-open");
+  figuresSoon();
   mark("");
   history.replaceState(history.state, "", location.pathname + location.search);
   rows().find((row) => row.dataset.ref === ref)?.querySelector("a")?.focus({ preventScroll: true });

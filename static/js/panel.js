@@ -12,7 +12,7 @@ function isInUse() {
   for (const field of here.querySelectorAll("textarea, input:not([type=hidden]):not([type=radio]):not([type=checkbox])")) {
     if (field.value !== field.defaultValue) return true;
   }
-  return here.querySelector("details.more-step[open]") !== null;
+  return here.querySelector("details.more-step[open]:not([data-by-itself])") !== null;
 }
 
 /** Fetch the panel again; swap it in only when its timeline is longer than the one shown. */
