@@ -46,6 +46,16 @@ class ForecastChart:
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
 
+    @property
+    def label_x(self) -> float:
+        """Where the figures of the upright axis end."""
+        return self.left - 6
+
+    @property
+    def caption_y(self) -> float:
+        """Where the days stand."""
+        return self.height - 4
+
 
 def nice_ceiling(value: float) -> int:
     """The smallest of 1, 2, 4, 5, 10, 20, 40, 50, … that is at least ``value``, so that half of it is readable too.

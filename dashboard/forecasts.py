@@ -7,17 +7,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
+from typing import Any
 
 import orjson
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
-from dashboard.charts import Expected, Observed
+from accounts.jurisdiction import jurisdiction_of
+from dashboard.charts import Expected, ForecastChart, Observed, forecast_chart
 from geography.models import Region, Zone
-from incidents.lifecycle import EXITS
+from geography.querysets import ZoneQuerySet
 from incidents.models import Forecast, Incident, PipelineRun
 
 HISTORY_DAYS = 28
+STALE_AFTER = timedelta(hours=36)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of forecasting, named for somebody who must decide with it."""
+
+    name: Any
+    remark: Any
+
+
+METHODS = {
+    "prophet": Method(_("Prophet"), _("Learns the weekly and yearly rhythm and the trend from the days counted.")),
+    "counts": Method(
+        _("Simple count"), _("Too few incidents for Prophet: the average of the days counted, with the interval such counts have.")
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,24 @@ class Series:
     def counted_last_week(self) -> int:
         return sum(day.count for day in self.history[-7:])
 
+    @cached_property
+    def chart(self) -> ForecastChart:
+        return forecast_chart(self.history, self.forecast)
+
+    @cached_property
+    def wide_chart(self) -> ForecastChart:
+        return forecast_chart(self.history, self.forecast, width=760, height=220, margins=(10, 12, 24, 36))
+
+    @property
+    def method_name(self) -> str:
+        known = METHODS.get(self.method)
+        return str(known.name) if known else self.method
+
+    @property
+    def method_remark(self) -> str:
+        known = METHODS.get(self.method)
+        return str(known.remark) if known else ""
+
     @property
     def interval_percent(self) -> int:
         return round(self.interval * 100)
@@ -63,15 +103,29 @@ class Series:
         )
 
 
+def is_stale(run: PipelineRun) -> bool:
+    return run.as_of < timezone.now() - STALE_AFTER
+
+
+def zones_in_sight(viewer: object, level: str | None = None) -> ZoneQuerySet:
+    """Governorates and areas of the viewer's jurisdiction, without their boundaries."""
+    zones = Zone.objects.in_use().filter(level__in=[Zone.Level.GOVERNORATE, Zone.Level.AREA] if level is None else [level])
+    places = jurisdiction_of(viewer).governorate_ids
+    if places is not None:
+        zones = zones.filter(Q(pk__in=sorted(places)) | Q(parent_id__in=sorted(places)))
+    name = "name_ar" if (get_language() or "").startswith("ar") else "name_en"
+    return zones.defer("boundary").select_related("region").order_by("-region__is_default", "region__code", name)
+
+
 def series_of_zone(viewer: object, zone_id: int) -> Series | None:
     """The zone's series, or ``None`` where nothing stands for it or the viewer may not see it."""
-    found = series_of(viewer, Zone.objects.in_use().filter(pk=zone_id))
+    found = series_of(viewer, zones_in_sight(viewer).filter(pk=zone_id))
     return found[0] if found else None
 
 
 def series_of(viewer: object, zones: Iterable[Zone]) -> list[Series]:
     """The series of those of ``zones`` that have one the viewer may see, in the zones' order; three queries however many."""
-    by_id = {zone.pk: zone for zone in _light(zones)}
+    by_id = {zone.pk: zone for zone in zones}
     rows: dict[int, list[Forecast]] = defaultdict(list)
     for row in (
         Forecast.objects.current().visible_to(viewer).filter(zone_id__in=list(by_id), category="").select_related("run").order_by("day")
@@ -94,11 +148,6 @@ def series_of(viewer: object, zones: Iterable[Zone]) -> list[Series]:
     ]
 
 
-def _light(zones: Iterable[Zone]) -> Iterable[Zone]:
-    """Without their boundaries: a page of two hundred areas needs none of the coastline."""
-    return zones.defer("boundary").select_related("region") if hasattr(zones, "defer") else zones
-
-
 def _counted(zones: list[Zone], first_days: dict[int, date]) -> dict[int, tuple[Observed, ...]]:
     """Each zone's counts on the ``HISTORY_DAYS`` days before its first expected day, in its region's own days.
 
@@ -113,9 +162,9 @@ def _counted(zones: list[Zone], first_days: dict[int, date]) -> dict[int, tuple[
         start = datetime.combine(first_day - timedelta(days=HISTORY_DAYS), time(), region.zone_info)
         column = "governorate_id" if level == Zone.Level.GOVERNORATE else "area_id"
         rows = (
-            Incident.objects.occurred_between(start, end)
-            .filter(**{f"{column}__in": ids}, type__enforcement_sensitive=False)
-            .exclude(state__in=sorted(EXITS))
+            Incident.objects.modelled()
+            .occurred_between(start, end)
+            .filter(**{f"{column}__in": ids})
             .annotate(day=TruncDate("occurred_at", tzinfo=region.zone_info))
             .values_list(column, "day")
             .annotate(count=Count("pk"))

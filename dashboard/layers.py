@@ -11,13 +11,17 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from django.contrib.gis.db.models import Extent
 from django.contrib.gis.db.models.functions import AsGeoJSON
+from django.contrib.postgres.aggregates import BoolOr
 from django.db.models import Count
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.filters import IncidentFilter
+from accounts.jurisdiction import jurisdiction_of
+from dashboard.filters import BoardFilter
+from geography.models import Zone
 from incidents.models import HotSpot, Incident
 from incidents.models.incident import make_ref
 
@@ -50,7 +54,7 @@ class Features:
 class Layer:
     slug: str
     name: str | Promise
-    collect: Callable[[object, IncidentFilter], Features] | None = None
+    collect: Callable[[object, BoardFilter], Features] | None = None
     is_on: bool = True
 
 
@@ -114,9 +118,12 @@ def feature_of(incident: Incident) -> dict[str, Any] | None:
     )
 
 
-def open_incidents(viewer: object, filters: IncidentFilter) -> Features:
-    """Open incidents that have a place, newest first up to the cap; those without one are counted."""
-    found = filters.apply(Incident.objects.visible_to(viewer).open())
+def incidents(viewer: object, filters: BoardFilter) -> Features:
+    """Incidents as the board's filters have them (open, unless they say otherwise), newest first up to the cap.
+
+    Those without a place are counted; a filter that could not be used is named, as the board names it.
+    """
+    found = filters.apply(Incident.objects.visible_to(viewer))
     counts = found.aggregate(all=Count("pk"), located=Count("location"))
     type_name, area_name = ("type__name_ar", "area__name_ar") if in_arabic() else ("type__name_en", "area__name_en")
     rows = (
@@ -153,13 +160,12 @@ def open_incidents(viewer: object, filters: IncidentFilter) -> Features:
         )
         for pk, region, received_at, severity, priority, state, name, name_en, category, area, occurred_at, geometry in rows
     ]
-    return Features(features, counts["located"], {"unlocated": counts["all"] - counts["located"]})
+    return Features(features, counts["located"], {"unlocated": counts["all"] - counts["located"], "ignored": filters.ignored})
 
 
-def hot_spots(viewer: object, filters: IncidentFilter) -> Features:
+def hot_spots(viewer: object, filters: BoardFilter) -> Features:
     """The hot spots that stand now, for the one category asked for or for all together, each with its step on the risk ramp."""
-    filters.is_valid()
-    categories = filters.cleaned_data.get("category") or []
+    categories = filters.values.get("category", [])
     area_name, governorate_name = ("area__name_ar", "governorate__name_ar") if in_arabic() else ("area__name_en", "governorate__name_en")
     found = HotSpot.objects.current().visible_to(viewer).filter(category=categories[0] if len(categories) == 1 else "")
     rows = list(
@@ -191,6 +197,15 @@ def hot_spots(viewer: object, filters: IncidentFilter) -> Features:
     return Features(features, len(rows) if len(rows) < MAX_FEATURES else found.count(), ends)
 
 
+def extent_of(viewer: object) -> tuple[list[float] | None, bool]:
+    """Where the map opens (west, south, east, north): the viewer's governorates, or the default region; and whether any is approximate."""
+    places = jurisdiction_of(viewer).governorate_ids
+    zones = Zone.objects.level(Zone.Level.GOVERNORATE)
+    zones = zones.filter(region__is_default=True) if places is None else zones.filter(pk__in=sorted(places))
+    found = zones.aggregate(box=Extent("boundary"), approximate=BoolOr("is_approximate"))
+    return (list(found["box"]) if found["box"] else None), bool(found["approximate"])
+
+
 RAMP_STEPS = 5
 
 
@@ -210,7 +225,7 @@ def ramp_steps(values: list[float]) -> list[int]:
 
 
 LAYERS: tuple[Layer, ...] = (
-    Layer("incidents", _("Incidents"), open_incidents),
+    Layer("incidents", _("Incidents"), incidents),
     Layer("hotspots", _("Hot spots"), hot_spots),
     Layer("governorates", _("Governorates")),
     Layer("areas", _("Areas")),

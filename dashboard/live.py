@@ -13,6 +13,7 @@ from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency
 from core.live.pushes import Room, Shown
 from core.models import Event
+from dashboard.layers import feature_of
 from geography.models import Zone
 from incidents import events
 from incidents.models import Incident
@@ -75,23 +76,3 @@ def _card(incident: Incident, languages: Collection[str]) -> Shown:
             }
         texts[language] = orjson.dumps(members).decode()[1:-1]
     return Shown(incident.pk, incident.agency_id, incident.governorate_id, texts)
-
-
-def feature_of(incident: Incident) -> dict[str, Any] | None:
-    """The incident as a point on the map, in the active language; none where it has no place."""
-    if incident.location is None:
-        return None
-    return {
-        "type": "Feature",
-        "id": incident.pk,
-        "geometry": {"type": "Point", "coordinates": [round(incident.location.x, 6), round(incident.location.y, 6)]},
-        "properties": {
-            "id": incident.pk,
-            "ref": incident.ref,
-            "severity": incident.severity,
-            "priority": incident.priority,
-            "state": incident.state,
-            "type": str(incident.type),
-            "category": incident.type.category,
-        },
-    }

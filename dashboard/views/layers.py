@@ -14,7 +14,7 @@ from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from dashboard.filters import IncidentFilter
+from dashboard.filters import BoardFilter
 from dashboard.forecasts import series_of_zone
 from dashboard.layers import SERVED
 
@@ -52,9 +52,7 @@ def layer(request: HttpRequest, slug: str) -> HttpResponse:
     collect = SERVED.get(slug)
     if collect is None:
         return problem(404, _("There is no such layer."))
-    filters = IncidentFilter(request.GET)
-    if not filters.is_valid():
-        return problem(400, _("This filter cannot be understood."), errors=filters.errors.get_json_data())
+    filters = BoardFilter(request.GET, viewer=request.user)
     return answer(request, collect(request.user, filters).as_json(), "application/geo+json")
 
 

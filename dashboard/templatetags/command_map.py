@@ -1,0 +1,72 @@
+"""``{% load command_map %}{% command_map %}`` puts the map on a page: the board's, the command centre's, its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from dashboard.layers import LAYERS, extent_of
+from incidents.lifecycle import Severity, State
+
+register = template.Library()
+TILES = "/map/tiles/zones/{level}/{z}/{x}/{y}.mvt"
+
+
+def _address(name: str, *args: str) -> str:
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+@register.inclusion_tag("dashboard/_map_body.html", takes_context=True)
+def command_map(context: dict[str, Any], filters: str = "", off: str = "", opens_on: str = "") -> dict[str, Any]:
+    """``filters`` is the query string of the list beside it; ``off`` names layers that start switched off on this page."""
+    request = context["request"]
+    extent, is_approximate = extent_of(request.user)
+    return {
+        "layers": LAYERS,
+        "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],
+        "filters": filters,
+        "off": off,
+        "opens_on": opens_on,
+        "bounds": orjson.dumps(extent).decode() if extent else "",
+        "is_approximate": is_approximate,
+        "tiles_url": TILES,
+        "list_url": _address("board"),
+        "hotspots_page": _address("hotspots"),
+        "incident_url": "/incidents/__ref__/",
+        "texts": orjson.dumps(_texts()).decode(),
+    }
+
+
+def _texts() -> dict[str, Any]:
+    """What the script says, in the page's language. ``{name}`` is filled in by the script."""
+    return {
+        "title": _("Map of incidents. Arrow keys move it, plus and minus zoom."),
+        "loading": _("Loading the map…"),
+        "failed": _("The map's data could not be loaded."),
+        "noZones": _("Zone boundaries could not be loaded; the incidents are shown."),
+        "noWebgl": _("This browser cannot draw the map (WebGL 2 is missing or switched off). The list shows the same incidents."),
+        "lost": _("The map stopped drawing. It starts again by itself, or when you reload the page."),
+        "signedOut": _("You are signed out. Sign in again to go on."),
+        "retry": _("Try again"),
+        "close": _("Close"),
+        "toList": _("Go to the list"),
+        "open": _("Open incident"),
+        "why": _("Why is it hot?"),
+        "capped": _("Showing the newest {shown} of {total}"),
+        "unlocated": _("Without a place, in the list only: {n}"),
+        "ignored": _("Filter not understood: {names}"),
+        "here": _("Incidents here: {n}"),
+        "hotspot": _("Hot spot #{rank}"),
+        "hotspotCount": _("Incidents: {n} · {density} per km²"),
+        "hotspotBefore": _("In the window before: {n}"),
+        "synthetic": _("Synthetic data"),
+        "severities": {str(severity.value): str(severity.label) for severity in Severity},
+        "states": {state.value: str(state.label) for state in State},
+    }

@@ -1,0 +1,12 @@
+// Every `[data-map]` of the page becomes a map. Its element gets `mapApi` at once and fires `map:ready`, `map:select`,
+// `map:hotspot` and `map:loaded`; a `board:select` anywhere on the page marks the incident without moving the map.
+
+import { CommandMap } from "./map/command_map.js";
+
+for (const root of document.querySelectorAll("[data-map]")) {
+  const made = new CommandMap(root);
+  document.addEventListener("board:select", (event) => {
+    if (!root.contains(event.target)) made.select(event.detail?.id ?? null);
+  });
+  made.start();
+}
