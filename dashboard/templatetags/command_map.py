@@ -24,14 +24,20 @@ def _address(name: str, *args: str) -> str:
 
 
 @register.inclusion_tag("dashboard/_map_body.html", takes_context=True)
-def command_map(context: dict[str, Any], filters: str = "", off: str = "", opens_on: str = "") -> dict[str, Any]:
-    """``filters`` is the query string of the list beside it; ``off`` names layers that start switched off on this page."""
+def command_map(context: dict[str, Any], off: str = "", opens_on: str = "") -> dict[str, Any]:
+    """``off`` names layers that start switched off on this page, ``opens_on`` one whose extent is shown first.
+
+    The page's ``map_filters`` (a query string) or ``filter`` (the board's form) narrows it from the start.
+    """
+    filters = context.get("map_filters")
+    if filters is None and (form := context.get("filter")):
+        filters = form.query_string()
     request = context["request"]
     extent, is_approximate = extent_of(request.user)
     return {
         "layers": LAYERS,
         "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],
-        "filters": filters,
+        "filters": filters or "",
         "off": off,
         "opens_on": opens_on,
         "bounds": orjson.dumps(extent).decode() if extent else "",

@@ -70,7 +70,7 @@ export function layers({ tokens, language, hidden = new Set() }) {
     {
       id: "hotspots-far", type: "symbol", source: "hotspots", maxzoom: 11.5,
       layout: {
-        "icon-image": ["concat", "heat-", ["to-string", ["get", "step"]]], "icon-allow-overlap": true, "icon-ignore-placement": true,
+        "icon-image": ["concat", "heat-", ["to-string", ["get", "step"]]], "icon-allow-overlap": true, "icon-padding": 0,
         "symbol-sort-key": ["get", "step"],
       },
     },

@@ -1,0 +1,150 @@
+"""ANA-6 on screen: seven days with their intervals, beside what was counted, with the method's honest name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from conftest import Cast, Places
+from geography.models import Zone
+from incidents.models import Forecast, Incident, PipelineRun
+
+PAGE = "/forecast/"
+
+
+@pytest.fixture
+def run(db: None) -> PipelineRun:
+    return PipelineRun.objects.create(key="test-run", as_of=timezone.now(), status="done")
+
+
+@pytest.fixture
+def forecast(run: PipelineRun, places: Places) -> Callable[..., list[Forecast]]:
+    def make(zone: Zone, **given: Any) -> list[Forecast]:
+        details: dict[str, Any] = {"expected": 10.25, "low": 4, "high": 17, "method": "prophet", "history_days": 730, "is_current": True}
+        return Forecast.objects.bulk_create(
+            Forecast(run=run, region=places.region, zone=zone, day=timezone.localdate() + timedelta(days=ahead), **{**details, **given})
+            for ahead in range(7)
+        )
+
+    return make
+
+
+def text(client: Any, path: str = PAGE, **headers: str) -> str:
+    response = client.get(path, headers=headers)
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
+
+
+def test_each_governorate_has_a_chart_a_table_and_a_sum(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.hawalli)
+    forecast(places.capital)
+    client.force_login(cast.superadmin)
+    page = text(client)
+    assert page.count('<svg class="chart"') == page.count('<table class="figures">') == 2
+    assert "about 144 incidents expected in 7 days" in page
+    assert page.count('<tr> <th scope="row"><time') == 14
+    assert "80 in 100 days fall between" in page
+
+
+def test_an_officer_sees_the_governorates_of_their_own(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.hawalli)
+    forecast(places.capital)
+    client.force_login(cast.officer)
+    page = text(client)
+    assert page.count('<svg class="chart"') == 1
+    assert f"/forecast/{places.capital.pk}/" not in page
+
+
+@pytest.mark.parametrize("zone", ["capital", "sharq"])
+def test_a_foreign_zone_does_not_exist(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], zone: str) -> None:
+    forecast(getattr(places, zone))
+    client.force_login(cast.officer)
+    assert client.get(f"/forecast/{getattr(places, zone).pk}/").status_code == 404
+    assert client.get("/forecast/999999/").status_code == 404
+    client.force_login(cast.stranger)
+    assert client.get(f"/forecast/{getattr(places, zone).pk}/").status_code == 200
+
+
+def test_a_governorate_shows_its_areas_the_busiest_first(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.hawalli)
+    forecast(places.jabriya, expected=5)
+    forecast(places.salmiya, expected=6)
+    client.force_login(cast.officer)
+    page = text(client, f"/forecast/{places.hawalli.pk}/")
+    assert page.index(f'id="zone-{places.salmiya.pk}"') < page.index(f'id="zone-{places.jabriya.pk}"')
+
+
+def test_an_area_without_a_forecast_is_named(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.hawalli)
+    forecast(places.salmiya)
+    client.force_login(cast.officer)
+    assert "No forecast, for want of counted days: <bdi>Jabriya</bdi>" in text(client, f"/forecast/{places.hawalli.pk}/")
+
+
+def test_the_counted_days_end_yesterday_and_leave_out_what_is_not_modelled(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], report: Callable[..., Incident]
+) -> None:
+    forecast(places.hawalli)
+    zone = places.region.zone_info
+    midnight = datetime.combine(timezone.localdate(), time(), zone)
+    report(occurred_at=midnight - timedelta(minutes=1))
+    report(occurred_at=midnight - timedelta(days=6))
+    report(occurred_at=midnight)  # today is forecast, not counted
+    report(occurred_at=midnight - timedelta(minutes=5), origin=Incident.Origin.DISCOVERED)
+    client.force_login(cast.officer)
+    assert "2 in the last 7" in text(client)
+
+
+def test_time_runs_left_to_right_in_arabic_too(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.hawalli)
+    client.force_login(cast.officer)
+    page = text(client, **{"accept-language": "ar"})
+    assert 'dir="rtl"' in page
+    chart = page[page.index('<svg class="chart"') :]
+    assert 'direction="ltr"' in chart[: chart.index(">")]
+    points = chart[chart.index('class="expected" points="') :].split('"')[3].split()
+    across = [float(point.split(",")[0]) for point in points]
+    assert across == sorted(across)
+    assert "حولي" in page
+
+
+def test_figures_in_a_drawing_are_plain_whatever_the_language(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]
+) -> None:
+    forecast(places.hawalli)
+    client.force_login(cast.officer)
+    page = text(client, **{"accept-language": "ar"})
+    assert 'viewBox="0 0 340 120"' in page
+    assert "style=" not in page
+
+
+def test_a_method_is_named_for_what_it_is(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.salmiya, method="unheard-of")
+    client.force_login(cast.officer)
+    assert "unheard-of" in text(client, f"/forecast/{places.salmiya.pk}/")
+
+
+def test_before_the_first_run_the_page_says_what_to_do(client: Any, cast: Cast) -> None:
+    client.force_login(cast.analyst)
+    page = text(client)
+    assert "No forecast yet" in page
+    assert "Run them now" in page
+
+
+def test_a_stranger_to_the_site_is_asked_to_sign_in(client: Any, places: Places) -> None:
+    for path in (PAGE, f"/forecast/{places.hawalli.pk}/", "/map/", "/map/list/"):
+        assert client.get(path).status_code == 302, path
+
+
+def test_the_page_costs_the_same_however_many_areas(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], django_assert_max_num_queries: Any
+) -> None:
+    for zone in (places.hawalli, places.salmiya, places.jabriya):
+        forecast(zone)
+    client.force_login(cast.officer)
+    with django_assert_max_num_queries(16):
+        client.get(f"/forecast/{places.hawalli.pk}/")
