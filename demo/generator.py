@@ -210,7 +210,7 @@ def _anchors(places: Sequence[Place], size: int, rng: np.random.Generator) -> An
     lon, lat, radius, weight = _columns(places)
     home = rng.choice(len(places), size=size, p=weight)
     anchor_lon, anchor_lat = _around(lon[home], lat[home], 0.7 * radius[home], rng)
-    return Anchors(anchor_lon, anchor_lat, rng.uniform(40, 150, size), rng.pareto(1.1, size) + 0.2)
+    return Anchors(anchor_lon, anchor_lat, rng.uniform(40, 150, size), np.minimum(rng.pareto(1.1, size) + 0.2, 9.0))
 
 
 def _columns(places: Sequence[Place]) -> tuple[Floats, Floats, Floats, Floats]:

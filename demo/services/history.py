@@ -26,7 +26,7 @@ from incidents.models import Incident, IncidentType, Source
 
 DAYS = 730
 SEED = 20_240_617
-BURNED_DOWN_KM2 = 60.0
+EMPTY_KM2 = 60.0
 # How busy a governorate is, roughly by its people; an area's share grows with its size up to a point.
 BUSY = {"KW-HA": 0.25, "KW-FA": 0.24, "KW-KU": 0.20, "KW-AH": 0.15, "KW-MU": 0.08, "KW-JA": 0.08}
 
@@ -86,20 +86,24 @@ def places_of(region: Region) -> list[Place]:
         .only("label_point", "parent__code")
         .order_by("code")
     )
-    found = []
+    sized = []
     for area in areas:
         km2 = area.square_metres.sq_m / 1e6
-        size = math.sqrt(min(km2, 12.0)) if km2 < BURNED_DOWN_KM2 else 0.25
         assert area.parent is not None
-        found.append(
-            Place(
-                area.label_point.x,
-                area.label_point.y,
-                min(1_600.0, 560.0 * math.sqrt(min(km2, 8.0))),
-                size * BUSY.get(area.parent.code, 0.05),
-            )
+        # Desert and sea islands see little; a town's share grows with its size up to a point.
+        sized.append((area, area.parent.code, km2, math.sqrt(min(km2, 12.0)) if km2 < EMPTY_KM2 else 0.25))
+    totals: dict[str, float] = {}
+    for _area, governorate, _km2, size in sized:
+        totals[governorate] = totals.get(governorate, 0.0) + size
+    return [
+        Place(
+            area.label_point.x,
+            area.label_point.y,
+            min(1_600.0, 560.0 * math.sqrt(min(km2, 8.0))),
+            BUSY.get(governorate, 0.05) * size / totals[governorate],
         )
-    return found
+        for area, governorate, km2, size in sized
+    ]
 
 
 def sources_of(region: Region) -> dict[str, Source]:
@@ -119,10 +123,12 @@ def seed_history(*, region: Region, count: int, now: datetime | None = None, see
         return 0
     now = now or timezone.now()
     drawn = draw(places=places_of(region), count=count, start=now - timedelta(days=DAYS), end=now, zone=region.zone_info, seed=seed)
+    # Drawn before the COPY opens: while it runs, the connection answers no other question.
+    rows = list(_rows(drawn, now, sources_of(region), seed))
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with cursor.copy(f"COPY demo_staged ({_COLUMNS}) FROM STDIN") as copy:
-            for row in _rows(drawn, now, sources_of(region), seed):
+            for row in rows:
                 copy.write_row(row)
         cursor.execute("ANALYZE demo_staged")
         cursor.execute(f"CREATE TEMP TABLE demo_places ON COMMIT DROP AS {resolve_points_sql('demo_staged', key='row_id')}")
@@ -170,7 +176,7 @@ def _rows(drawn: Drawn, now: datetime, sources: dict[str, Source], seed: int) ->
             continue
         priority = min(5, max(1, kind.default_priority + (chance[0, i] < 0.12) - (chance[0, i] > 0.90)))
         severity = min(4, max(1, kind.default_severity + (chance[1, i] > 0.90) - (chance[1, i] < 0.18)))
-        queue_min = (1.2, 3.5, 14, 75, 900)[priority - 1]
+        queue_min = (1.2, 3.5, 20, 420, 4_300)[priority - 1]
         minutes = np.array([0.7, 1.0, queue_min, 1.4, (6, 8, 12, 22, 60)[priority - 1], (35, 32, 28, 30, 45)[priority - 1], 6])
         factors = np.concatenate([[1.0], steps[:, i]])
         reached = [reported + timedelta(minutes=float(m)) for m in np.cumsum(minutes * factors)]

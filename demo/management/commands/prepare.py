@@ -1,0 +1,82 @@
+"""Makes an installation ready to serve: tables, vocabulary, geography and, for the demo, accounts and two synthetic years."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from core.errors import DomainError
+from demo.services.accounts import create_demo_accounts
+from demo.services.history import seed_history
+from geography.models import Region
+from geography.services.gazetteer import load_gazetteer
+from geography.services.official import import_official
+from incidents.models import PipelineRun
+from incidents.services.pipeline import run_pipeline
+from incidents.services.vocabulary import ensure_vocabulary
+
+# Any number of replicas may start at once; one prepares, the others wait for it.
+LOCK = 5_317_204_118
+
+
+class Command(BaseCommand):
+    help = "Migrate, load the geography and the vocabulary, and seed the demo once. Quick when there is nothing to do."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--zones", default="", help="official zones to put in place of the approximate ones (GeoJSON, GeoPackage, shapefile)"
+        )
+        parser.add_argument("--count", type=int, default=40_000, help="synthetic incidents to seed (default 40,000)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._started = time.monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        try:
+            self._prepare(zones=options["zones"], count=options["count"])
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+    def _prepare(self, *, zones: str, count: int) -> None:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self._say("making the tables")
+            call_command("migrate", verbosity=0)
+        ensure_vocabulary()
+        if not Region.objects.exists():
+            self._say("loading Kuwait: six governorates and their areas (approximate boundaries)")
+            load_gazetteer()
+        if zones:
+            self._say(f"putting official zones in place from {zones}")
+            try:
+                for done in import_official(path=Path(zones)):
+                    self._say(f"{done.level}: {done.read} zones read, {done.added} added, {done.changed} changed, {done.retired} retired")
+            except DomainError as error:
+                raise CommandError(f"{zones}: {error.message}") from error
+        if not settings.DEMO:
+            return
+        if create_demo_accounts():
+            self._say("made the demo's accounts")
+        region = Region.objects.get(is_default=True)
+        stored = seed_history(region=region, count=count)
+        if stored:
+            self._say(f"drew two synthetic years: {stored:,} incidents")
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+        if not PipelineRun.objects.filter(status=PipelineRun.Status.DONE).exists():
+            self._say("finding hot spots, forecasting seven days")
+            run = run_pipeline(trigger="first")
+            self._say(f"the first analytics took {run.seconds or 0:.0f} s: {run.counts}")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(f"prepare  {time.monotonic() - self._started:5.1f} s  {text}")
+        self.stdout.flush()

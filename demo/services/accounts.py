@@ -1,0 +1,104 @@
+"""The demo's people and keys. Their secrets are random, made once, and kept in files only their owner reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Agency, User
+from accounts.roles import Role
+from core import audit
+from geography.models import Region, Zone
+from interop.models import Kind, Partner
+from interop.services import issue_key
+
+
+class Person(NamedTuple):
+    role: Role
+    agency: str | None
+    governorates: tuple[str, ...] | None
+
+
+# The officer and the dispatcher show what jurisdiction means: one agency, the officer two governorates only.
+PEOPLE = (
+    Person(Role.SUPERADMIN, None, None),
+    Person(Role.SUPERVISOR, None, None),
+    Person(Role.ANALYST, None, None),
+    Person(Role.DISPATCHER, "police", None),
+    Person(Role.OFFICER, "police", ("KW-HA", "KW-KU")),
+    Person(Role.AUDITOR, None, None),
+)
+SIMULATED = ("police", "traffic", "fire", "ems", "municipality")
+
+
+def accounts_file() -> Path:
+    return Path(settings.VAR_DIR) / "demo-accounts.json"
+
+
+def simulator_file() -> Path:
+    return Path(settings.VAR_DIR) / "simulator-keys.json"
+
+
+def create_demo_accounts() -> bool:
+    """Make one account a role and one partner key; returns whether anything was made. Existing accounts stay untouched."""
+    if User.objects.filter(username__in=[person.role.value for person in PEOPLE]).exists():
+        return False
+    with transaction.atomic():
+        listed: list[dict[str, Any]] = [_person(person) for person in PEOPLE]
+        partner = _partner("demo-partner", "Demonstration partner", "municipality")
+        api_key = _key(partner, ["incidents:read", "incidents:write"])
+        listed.append({"role": Role.PARTNER.value, "username": partner.slug, "api_key": api_key})
+        keys = {slug: _key(_partner(f"simulator-{slug}"[:24], f"Simulator, {slug}", slug), ["incidents:write"]) for slug in SIMULATED}
+        audit.record("demo.accounts", after={"usernames": [entry["username"] for entry in listed if "username" in entry]})
+        # Written before the commit: an account whose password nobody knows must not remain.
+        _write_private(simulator_file(), json.dumps(keys, indent=2))
+        _write_private(accounts_file(), json.dumps(listed, indent=2))
+    return True
+
+
+def _person(person: Person) -> dict[str, Any]:
+    password = secrets.token_urlsafe(15)
+    user = User(
+        username=person.role.value,
+        full_name=f"Demo {person.role.value}",
+        role=person.role,
+        agency=Agency.objects.get(slug=person.agency) if person.agency else None,
+        sees_all_agencies=person.agency is None,
+        sees_all_governorates=person.governorates is None,
+        language=User.Language.ENGLISH,
+    )
+    user.set_password(password)
+    user.save()
+    if person.governorates is not None:
+        user.governorates.set(Zone.objects.level(Zone.Level.GOVERNORATE).filter(code__in=person.governorates))
+    return {"role": person.role.value, "username": user.username, "password": password}
+
+
+def _partner(slug: str, name: str, agency: str) -> Partner:
+    facts = {
+        "name": name,
+        "agency": Agency.objects.get(slug=agency),
+        "region": Region.objects.get(is_default=True),
+        "kinds": list(Kind.values),
+        "is_synthetic": True,
+    }
+    return Partner.objects.get_or_create(slug=slug, defaults=facts)[0]
+
+
+def _key(partner: Partner, scopes: list[str]) -> str:
+    return issue_key(partner=partner, name="demo", scopes=scopes, by=None, all_governorates=True)[1]
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        handle.write(text)
+    temporary.replace(path)
