@@ -10,6 +10,7 @@ A test that asks for ``live_site`` works on committed data (``transaction=True``
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -17,7 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, connections
 
 from deploy.local.layout import HOST, free_port
 
@@ -99,6 +101,18 @@ def _start_web(url: str, environment: dict[str, str], log: Path) -> subprocess.P
         time.sleep(0.05)
 
 
+def launch_site(log: Path, **changes: str) -> LiveSite:
+    """A web process of a test's own, to be killed or cut off; ``changes`` are made to its environment. ``stop_site`` ends it."""
+    environment = test_database_environment() | changes
+    url = f"http://{HOST}:{free_port()}"
+    return LiveSite(url, environment, _start_web(url, environment, log), log)
+
+
+def stop_site(site: LiveSite) -> None:
+    for process in (*site.relays, site.web):
+        _end(process)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
@@ -127,12 +141,9 @@ test_database_environment.__test__ = False  # type: ignore[attr-defined]
 
 @pytest.fixture(scope="session")
 def _web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
-    log = tmp_path_factory.mktemp("live") / "web.log"
-    url = f"http://{HOST}:{free_port()}"
-    environment = test_database_environment()
-    site = LiveSite(url, environment, _start_web(url, environment, log), log)
+    site = launch_site(tmp_path_factory.mktemp("live") / "web.log")
     yield site
-    _end(site.web)
+    stop_site(site)
 
 
 @pytest.fixture
@@ -171,6 +182,19 @@ def relay_in_this_process() -> Iterator[Callable[[], None]]:
     thread.start()
     yield stop
     stop()
+
+
+def run_async(story: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end in a thread of its own: in this one Playwright's loop may be running."""
+
+    async def whole() -> None:
+        try:
+            await story
+        finally:
+            connections.close_all()  # a coroutine has connections of its own
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, whole()).result()
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from django.db import connections
 
 from incidents.services import close_incident, move_incident
-from tests.live_server import session_of
+from tests.live_server import run_async, session_of
 
 pytestmark = pytest.mark.usefixtures("live_site")
 
@@ -59,16 +58,6 @@ async def opened(site: Any, key: str, *, room: str = "all", query: str = "", ori
         yield Page(socket)
 
 
-def live(story: Any) -> None:
-    async def whole() -> None:
-        try:
-            await story
-        finally:
-            connections.close_all()  # a coroutine has connections of its own
-
-    asyncio.run(whole())
-
-
 def test_a_page_is_told_of_an_incident_with_its_card_and_its_point(live_site, cast, report):
     async def story():
         async with opened(live_site, key) as page:
@@ -84,7 +73,7 @@ def test_a_page_is_told_of_an_incident_with_its_card_and_its_point(live_site, ca
             assert (after["prev"], after["type"], after["open"]) == (event["seq"], "incident.moved", False)
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_each_page_reads_its_own_language(live_site, cast, report):
@@ -97,7 +86,7 @@ def test_each_page_reads_its_own_language(live_site, cast, report):
             assert "سرقة منزل" in arabic_event["html"] and "Burglary" in own_event["html"]
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_foreign_jurisdiction_is_never_told(live_site, cast, report, places):
@@ -120,7 +109,7 @@ def test_a_foreign_jurisdiction_is_never_told(live_site, cast, report, places):
             assert await officer.quiet()
 
     key, key_of_stranger, key_of_fire = session_of(cast.officer), session_of(cast.stranger), session_of(cast.firefighter)
-    live(story())
+    run_async(story())
 
 
 def test_a_room_is_told_of_its_own_alone(live_site, cast, report, places):
@@ -140,7 +129,7 @@ def test_a_room_is_told_of_its_own_alone(live_site, cast, report, places):
             assert await one.quiet(0.3) and await capital.quiet(0.1) and await fire.quiet(0.1)
 
     key = session_of(cast.superadmin)
-    live(story())
+    run_async(story())
 
 
 def test_an_unknown_room_is_closed(live_site, cast):
@@ -150,7 +139,7 @@ def test_an_unknown_room_is_closed(live_site, cast):
                 assert await page.closed() == 4404, room
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_foreign_room_does_not_exist(live_site, cast, places, report):
@@ -166,7 +155,7 @@ def test_a_foreign_room_does_not_exist(live_site, cast, places, report):
                 assert await page.closed() == 4404, room
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_nobody_without_a_session_is_told_anything(live_site):
@@ -176,7 +165,7 @@ def test_nobody_without_a_session_is_told_anything(live_site):
                 assert await page.closed() == 4401, key
                 assert page.frames == []
 
-    live(story())
+    run_async(story())
 
 
 def test_only_our_own_pages_may_open_a_socket(live_site, cast):
@@ -192,7 +181,7 @@ def test_only_our_own_pages_may_open_a_socket(live_site, cast):
             await refused(origin)
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_another_address_takes_no_socket(live_site):
@@ -201,7 +190,7 @@ def test_another_address_takes_no_socket(live_site):
             async with websockets.connect(f"{live_site.websocket_url}/ws/other", origin=live_site.url):
                 pass
 
-    live(story())
+    run_async(story())
 
 
 def test_a_page_that_comes_back_is_told_what_it_missed(live_site, cast, report):
@@ -224,7 +213,7 @@ def test_a_page_that_comes_back_is_told_what_it_missed(live_site, cast, report):
             assert await page.quiet(0.3)
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_page_from_another_time_starts_over(live_site, cast):
@@ -233,7 +222,7 @@ def test_a_page_from_another_time_starts_over(live_site, cast):
             assert (await page.next("reset"))["head"] < 4000000
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_page_that_missed_too_much_starts_over(live_site, cast):
@@ -253,7 +242,7 @@ def test_a_page_that_missed_too_much_starts_over(live_site, cast):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 GARBAGE = [
@@ -271,7 +260,7 @@ def test_garbage_is_answered_by_a_close(live_site, cast):
                 assert await page.closed() == 4400, words
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_page_that_talks_too_much_is_closed(live_site, cast):
@@ -286,7 +275,7 @@ def test_a_page_that_talks_too_much_is_closed(live_site, cast):
             assert await page.closed() == 4429
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_disabled_account_is_cut(live_site, cast, report):
@@ -298,7 +287,7 @@ def test_a_disabled_account_is_cut(live_site, cast, report):
             assert await page.closed() == 4401
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_signing_out_closes_the_page_at_its_next_word(live_site, cast):
@@ -313,7 +302,7 @@ def test_signing_out_closes_the_page_at_its_next_word(live_site, cast):
             assert await page.closed(3) == 4401
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_changed_jurisdiction_loses_what_it_may_no_longer_see(live_site, cast, report, places):
@@ -329,7 +318,7 @@ def test_a_changed_jurisdiction_loses_what_it_may_no_longer_see(live_site, cast,
             assert (await page.next("event"))["id"] == theirs.pk
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())
 
 
 def test_a_batch_is_one_small_notice_for_those_of_its_agency(live_site, cast):
@@ -347,7 +336,7 @@ def test_a_batch_is_one_small_notice_for_those_of_its_agency(live_site, cast):
             assert await fire.quiet(0.4)
 
     key, key_of_fire = session_of(cast.officer), session_of(cast.firefighter)
-    live(story())
+    run_async(story())
 
 
 def test_the_same_frames_come_by_ordinary_requests(live_site, cast, report, places):
@@ -372,4 +361,4 @@ def test_the_same_frames_come_by_ordinary_requests(live_site, cast, report, plac
         assert httpx.get(f"{live_site.url}/live/events?after=0").status_code == 401
 
     key = session_of(cast.officer)
-    live(story())
+    run_async(story())

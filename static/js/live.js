@@ -15,7 +15,7 @@
  * onReset(head)    too much was missed to tell it one by one: load lists and map anew. Without it the page is loaded anew.
  *
  * live.rewind(seq) to be called when a list rendered with head `seq` has been put into the page: what came after is told again, so
- *                  that an older list never hides newer events. HTMX swaps of, or around, a [data-live-head] do it by themselves.
+ *                  that an older list never hides newer events. A new [data-live-head] that HTMX puts in does it by itself.
  * live.position    everything up to this number has been told.   live.state   what onState was told last.   live.close()   stop.
  *
  * How nothing is missed: each event names in `prev` the one told before it, and each beat the last one told and how far the log
@@ -230,9 +230,16 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
     tellState("stale", { reason: "offline", since: new Date(heardAt) });
   }
 
+  // A list is taken notice of once, when it comes into the page: its head is that of its rendering, however long it stays.
+  const known = new WeakSet(document.querySelectorAll("[data-live-head]"));
+
   function swapped(event) {
-    const list = event.target.closest?.("[data-live-head]") ?? event.target.querySelector?.("[data-live-head]");
-    if (list) rewind(Number(list.dataset.liveHead));
+    const inside = [event.target, ...event.target.querySelectorAll("[data-live-head]")];
+    for (const list of inside) {
+      if (!list.hasAttribute("data-live-head") || known.has(list)) continue;
+      known.add(list);
+      rewind(Number(list.dataset.liveHead));
+    }
   }
 
   const watch = setInterval(look, 500);
