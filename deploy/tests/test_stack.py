@@ -49,15 +49,17 @@ class Stack:
             time.sleep(0.2)
 
     def processes(self) -> dict[int, str]:
-        """Everything that runs with our folder in its environment or on its command line."""
+        """Everything that runs in our folder, or with it in its environment or on its command line."""
         found = {}
         for proc in Path("/proc").glob("[0-9]*"):
             try:
                 line = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 surroundings = (proc / "environ").read_bytes()
+                folder = str((proc / "cwd").resolve())
             except OSError:
                 continue
-            if int(proc.name) != os.getpid() and (str(self.var) in line or f"KHAREETATY_VAR={self.var}".encode() in surroundings):
+            ours = str(self.var) in line or folder.startswith(str(self.var)) or f"KHAREETATY_VAR={self.var}".encode() in surroundings
+            if int(proc.name) != os.getpid() and ours:
                 found[int(proc.name)] = line
         return found
 
