@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -70,16 +71,31 @@ class ImportRun(models.Model):
 class Report(models.Model):
     """What a source said, as it came. (source, external_id) is said once; the incident it fed may have heard several."""
 
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="reports", verbose_name=_("source"))
+    # ``source`` and ``import_run`` are guarded statement by statement, as an incident's codes are (docs/decisions/0030).
+    source = models.ForeignKey(
+        Source, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="reports", verbose_name=_("source")
+    )
     external_id = models.CharField(
-        max_length=128, verbose_name=_("the source's id"), help_text=_("Where the source gives none, a digest of the row.")
+        max_length=128,
+        db_collation="C",
+        verbose_name=_("the source's id"),
+        help_text=_("Where the source gives none, a digest of the row."),
     )
     incident = models.ForeignKey(
         Incident, null=True, blank=True, on_delete=models.PROTECT, related_name="reports", verbose_name=_("incident")
     )
     kind = models.CharField(max_length=32, verbose_name=_("message kind"))
     raw = models.JSONField(verbose_name=_("as it came"))
-    import_run = models.ForeignKey(ImportRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("import"))
+    import_run = models.ForeignKey(
+        ImportRun,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("import"),
+    )
     row_number = models.PositiveIntegerField(null=True, blank=True, verbose_name=_("row"))
     received_at = models.DateTimeField(db_default=Now(), verbose_name=_("received at"))
 
@@ -87,6 +103,10 @@ class Report(models.Model):
         verbose_name = _("report")
         verbose_name_plural = _("reports")
         ordering = ["-id"]
+        indexes = [
+            # What one import brought: its rows lie side by side.
+            BrinIndex(fields=["import_run"], name="report_by_run", autosummarize=True),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], name="report_once", violation_error_message=_("This source has reported this id already.")
@@ -111,7 +131,7 @@ class RejectedRow(models.Model):
         ImportRun, null=True, blank=True, on_delete=models.CASCADE, related_name="rejected_rows", verbose_name=_("import")
     )
     row_number = models.PositiveIntegerField(null=True, blank=True, verbose_name=_("row"))
-    external_id = models.CharField(max_length=128, blank=True, verbose_name=_("the source's id"))
+    external_id = models.CharField(max_length=128, blank=True, db_collation="C", verbose_name=_("the source's id"))
     status = models.CharField(max_length=12, choices=Status, verbose_name=_("status"))
     errors = models.JSONField(verbose_name=_("errors"), help_text=_("A list of {field, code, message}."))
     raw = models.JSONField(verbose_name=_("as it came"))

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from core.text import fold
 from incidents.lifecycle import Priority
 from incidents.normalise import Problem, Unreadable
-from incidents.normalise.address import MAX_ADDRESS, parse_address
+from incidents.normalise.address import MAX_ADDRESS
 from incidents.normalise.numbers import read_number
 from incidents.normalise.times import EARLIEST, Clock, read_time
 from incidents.normalise.words import number_in, origin_of, priority_of
@@ -69,6 +69,9 @@ class Prepared:
     rows: list[Row] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    # The good rows in COPY's text format (staging.stage).
+    staged_columns: list[str] = field(default_factory=list)
+    staged: bytes = b""
 
 
 def text_of(value: Any) -> str:
@@ -397,16 +400,6 @@ class Preparer:
             if column is not None:
                 words = [f"{_short_folded(text)} {word}" if text else word for text, word in zip(column, words, strict=True)]
         return words
-
-
-def address_columns(addresses: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
-    """Block, street, jadda, building, PACI of each address."""
-    known: dict[str, tuple[str, str, str, str, str]] = {"": ("", "", "", "", "")}
-    for address in addresses:
-        if address not in known:
-            block, street, jadda, building, paci = parse_address(address).columns().values()
-            known[address] = (block, street, jadda, building, paci)
-    return [known[address] for address in addresses]
 
 
 def transformer(srid: int) -> pyproj.Transformer | None:

@@ -31,6 +31,7 @@ from incidents.services.importing.preparing import BadRow, Prepared, Preparer, t
 from incidents.services.importing.readers import Batch, BrokenFile, Table, open_table
 from incidents.services.importing.rejects import IDENTITY, OWN, RejectsFile, unguarded
 from incidents.services.importing.sources import require_source
+from incidents.services.importing.staging import stage
 from incidents.services.vocabulary import Words
 
 Status = ImportRun.Status
@@ -268,6 +269,7 @@ class _Work:
             if self.is_rejects:
                 batch.rows = [[unguarded(cell) if isinstance(cell, str) else cell for cell in row] for row in batch.rows]
             made = self.preparer.prepare(batch)
+            stage(made, self._severities(made))
             made.progress = self.table.progress()
             yield made
 
@@ -285,9 +287,7 @@ class _Work:
         """One transaction: the rows, the run's counters, one event."""
         run, before = self.run, self.run.position
         with transaction.atomic():
-            kinds = [self._type(word) for word in batch.types]
-            severities = self._severities(batch)
-            writing.stage_rows(batch, type_ids=[kind[0] for kind in kinds], type_words=[kind[1] for kind in kinds], severities=severities)
+            writing.stage_rows(batch, types={word: self._type(word) for word in set(batch.types)})
             done = self._would_write(batch) if run.is_dry_run else writing.write_staged(self.target)
             bad = self._with_nowhere(batch, done.nowhere)
             if not run.is_dry_run:

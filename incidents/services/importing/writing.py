@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,23 +12,25 @@ from django.db import connection
 
 from geography.services.resolve import resolve_points_sql
 from incidents.models import RejectedRow
-from incidents.services.importing.preparing import BadRow, Prepared, address_columns
+from incidents.services.importing.preparing import BadRow, Prepared
 
 # One source's batches are written one after the other, whoever writes them: two runs of one file cannot wait for each other in a ring.
 _LOCK_CLASS = 0x4B48
 
 _STAGE = """
 CREATE TEMP TABLE import_staged (
-    row_number integer, external_id text, type_id bigint, type_words text, occurred_at timestamptz, reported_at timestamptz,
+    row_number integer, external_id text COLLATE "C", type_word text, occurred_at timestamptz, reported_at timestamptz,
     lon double precision, lat double precision, severity smallint, priority smallint, origin text, description text, address text,
     address_block text, address_street text, address_jadda text, address_building text, paci_number text, words text, raw jsonb
 ) ON COMMIT DROP
 """
+_TYPES = "CREATE TEMP TABLE import_types (word text, type_id bigint, names text) ON COMMIT DROP"
 _PLACE = f"CREATE TEMP TABLE import_placed ON COMMIT DROP AS {resolve_points_sql('import_staged', key='row_number')}"
 _NOWHERE = """
 SELECT s.row_number FROM import_staged s LEFT JOIN import_placed p USING (row_number)
 WHERE s.lon IS NOT NULL AND p.region_id IS NULL ORDER BY 1
 """
+# OFFSET 0 keeps the look for a known id one probe of its index a row, whatever the planner believes of a growing table.
 # The first of several rows with one id counts. Numbers are taken for new incidents only, in the order of the file.
 _FRESH = """
 CREATE TEMP TABLE import_fresh ON COMMIT DROP AS
@@ -37,7 +39,7 @@ SELECT row_number, nextval(pg_get_serial_sequence('incidents_incident', 'id')) A
         SELECT DISTINCT ON (s.external_id) s.row_number
         FROM import_staged s LEFT JOIN import_placed p USING (row_number)
         WHERE (s.lon IS NULL OR p.region_id IS NOT NULL)
-          AND NOT EXISTS (SELECT FROM incidents_report r WHERE r.source_id = %(source)s AND r.external_id = s.external_id)
+          AND NOT EXISTS (SELECT FROM incidents_report r WHERE r.source_id = %(source)s AND r.external_id = s.external_id OFFSET 0)
         ORDER BY s.external_id, s.row_number
     ) first_of_each ORDER BY row_number
 ) in_order
@@ -65,9 +67,9 @@ SELECT f.incident_id, coalesce(p.region_id, %(region)s), %(source)s, %(agency)s,
     coalesce(s.origin, 'unknown'), %(synthetic)s, coalesce(s.description, ''), ST_SetSRID(ST_MakePoint(s.lon, s.lat), 4326),
     p.governorate_id, p.area_id, p.block_id, p.sector_id, coalesce(s.address, ''), coalesce(s.address_block, ''),
     coalesce(s.address_street, ''), coalesce(s.address_jadda, ''), coalesce(s.address_building, ''), coalesce(s.paci_number, ''),
-    s.occurred_at, coalesce(s.reported_at, s.occurred_at), to_tsvector('simple', s.type_words || ' ' || s.words)
+    s.occurred_at, coalesce(s.reported_at, s.occurred_at), to_tsvector('simple', w.names || ' ' || s.words)
 FROM import_fresh f JOIN import_staged s USING (row_number) LEFT JOIN import_placed p USING (row_number)
-    JOIN incidents_incidenttype t ON t.id = s.type_id
+    JOIN import_types w ON w.word = s.type_word JOIN incidents_incidenttype t ON t.id = w.type_id
 ORDER BY f.incident_id
 """
 _LOG = """
@@ -82,7 +84,7 @@ FROM import_fresh f JOIN import_staged s USING (row_number)
 WHERE j.source_id = %(source)s AND j.external_id = s.external_id AND j.status IN ('rejected', 'quarantined')
 """
 _STAGE_BAD = """
-CREATE TEMP TABLE import_bad (row_number integer, external_id text, status text, errors jsonb, raw jsonb) ON COMMIT DROP
+CREATE TEMP TABLE import_bad (row_number integer, external_id text COLLATE "C", status text, errors jsonb, raw jsonb) ON COMMIT DROP
 """
 # A row met before is the same row: what is wrong with it now is noted; one dismissed or corrected stays so.
 _SAME_BAD = """
@@ -125,48 +127,21 @@ class Target:
     reason: str = ""
 
 
-def stage_rows(batch: Prepared, *, type_ids: Sequence[int], type_words: Sequence[str], severities: Sequence[int | None] | None) -> None:
-    """COPY the good rows into a temporary table and find their zones. The caller holds the transaction."""
-    columns: dict[str, Iterable[str]] = {
-        "row_number": map(str, batch.numbers),
-        "external_id": _escaped(batch.external_ids),
-        "type_id": map(str, type_ids),
-        "type_words": _escaped(type_words),
-        "occurred_at": batch.occurred,
-    }
-    if batch.reported is not None:
-        columns["reported_at"] = [one or r"\N" for one in batch.reported]
-    if batch.lon is not None and batch.lat is not None:
-        columns["lon"] = [r"\N" if x is None else repr(x) for x in batch.lon]
-        columns["lat"] = [r"\N" if y is None else repr(y) for y in batch.lat]
-    if severities is not None:
-        columns["severity"] = [r"\N" if level is None else str(level) for level in severities]
-    if batch.priorities is not None:
-        columns["priority"] = [r"\N" if level is None else str(level) for level in batch.priorities]
-    if batch.origins is not None:
-        columns["origin"] = batch.origins
-    if batch.descriptions is not None:
-        columns["description"] = _escaped(batch.descriptions)
-    if batch.addresses is not None:
-        columns["address"] = _escaped(batch.addresses)
-        parts = zip(*address_columns(batch.addresses), strict=True) if batch.addresses else [()] * 5
-        for name, column in zip(
-            ("address_block", "address_street", "address_jadda", "address_building", "paci_number"), parts, strict=True
-        ):
-            columns[name] = _escaped(list(column))
-    columns["words"] = _escaped(batch.words)
-    columns["raw"] = _escaped(batch.raws)
+def stage_rows(batch: Prepared, *, types: Mapping[str, tuple[int, str]]) -> None:
+    """COPY the good rows into a temporary table and find their zones; ``types`` gives each word's type and its folded names.
+
+    The caller holds the transaction.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        with cursor.copy(f"COPY import_staged ({', '.join(columns)}) FROM STDIN") as copy:
-            text = "\n".join(map("\t".join, zip(*columns.values(), strict=True)))
-            if text:
-                copy.write(text.encode() + b"\n")
-        cursor.execute("ANALYZE import_staged (row_number, external_id)")
-        if batch.lon is None:
-            cursor.execute(_PLACE + " LIMIT 0")
-        else:
-            cursor.execute(_PLACE)
+        with cursor.copy(f"COPY import_staged ({', '.join(batch.staged_columns)}) FROM STDIN") as copy:
+            copy.write(batch.staged)
+        cursor.execute(_TYPES)
+        with cursor.copy("COPY import_types FROM STDIN") as copy:
+            for word in set(batch.types):
+                copy.write_row((word, *types[word]))
+        cursor.execute("ANALYZE import_staged (row_number, external_id); ANALYZE import_types")
+        cursor.execute(_PLACE + (" LIMIT 0" if batch.lon is None else ""))
         cursor.execute("ANALYZE import_placed (row_number)")
 
 
@@ -183,7 +158,7 @@ def count_fresh(source: int) -> list[tuple[int, str]]:
         cursor.execute(
             "SELECT min(s.row_number), s.external_id FROM import_staged s LEFT JOIN import_placed p USING (row_number)"
             " WHERE (s.lon IS NULL OR p.region_id IS NOT NULL) AND NOT EXISTS"
-            " (SELECT FROM incidents_report r WHERE r.source_id = %s AND r.external_id = s.external_id) GROUP BY 2",
+            " (SELECT FROM incidents_report r WHERE r.source_id = %s AND r.external_id = s.external_id OFFSET 0) GROUP BY 2",
             [source],
         )
         return [(number, external_id) for number, external_id in cursor.fetchall()]
@@ -232,14 +207,3 @@ def write_bad(rows: Sequence[BadRow], *, source: int, run: int) -> None:
                 copy.write_row((row.number, row.external_id, status.value, errors.replace("\\u0000", ""), raw))
         cursor.execute(_SAME_BAD, values)
         cursor.execute(_NEW_BAD, values)
-
-
-_SPECIAL = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def _escaped(column: Sequence[str]) -> Sequence[str]:
-    """A column as COPY's text format wants it; looked at as a whole first, since most need nothing."""
-    whole = "\x1f".join(column)
-    if "\\" in whole or "\t" in whole or "\n" in whole or "\r" in whole:
-        return [text.translate(_SPECIAL) for text in column]
-    return column
