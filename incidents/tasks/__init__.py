@@ -1,5 +1,5 @@
 """Celery's shells around this app's verbs."""
 
-from incidents.tasks import pipeline
+from incidents.tasks import importing, pipeline
 
-__all__ = ["pipeline"]
+__all__ = ["importing", "pipeline"]
