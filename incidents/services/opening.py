@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from core import audit
 from core.errors import Invalid
 from core.events import publish
-from core.text import fold
+from core.text import searchable
 from geography.services import place_of
 from incidents import events
 from incidents.lifecycle import Priority, Severity
@@ -148,7 +148,7 @@ def open_incident(
 
 def index_text(rows: models.QuerySet[Incident], text: str) -> None:
     """Fill the search column of ``rows`` from ``text``, folded (``simple`` configuration: Arabic and English alike)."""
-    rows.update(search=SearchVector(Value(fold(text)[:50_000]), config="simple"))
+    rows.update(search=SearchVector(Value(searchable(text)[:50_000]), config="simple"))
 
 
 def log(

@@ -17,7 +17,7 @@ import orjson
 import pyproj
 from django.utils.translation import gettext as _
 
-from core.text import fold
+from core.text import searchable
 from incidents.lifecycle import Priority
 from incidents.normalise import Problem, Unreadable
 from incidents.normalise.address import MAX_ADDRESS
@@ -91,11 +91,11 @@ def text_of(value: Any) -> str:
 
 @lru_cache(maxsize=50_000)
 def _folded(text: str) -> str:
-    return fold(text)
+    return searchable(text)
 
 
 def _short_folded(text: str) -> str:
-    return _folded(text) if len(text) < 500 else fold(text[:MAX_SEARCH])
+    return _folded(text) if len(text) < 500 else searchable(text[:MAX_SEARCH])
 
 
 class Preparer:

@@ -19,7 +19,7 @@ from accounts.models import User
 from core import audit
 from core.errors import Conflict, DomainError, Invalid
 from core.events import publish
-from core.text import fold
+from core.text import searchable
 from incidents import events
 from incidents.models import ImportRun, Source
 from incidents.normalise import Problem
@@ -348,7 +348,7 @@ class _Work:
                     _("More than %(count)d kinds of incident nobody knows: is the column “%(column)s” really the type?")
                     % {"count": MAX_NEW_TYPES, "column": self.preparer.mapping["type"]}
                 )
-            known = (kind.pk, fold(f"{kind.name_en} {kind.name_ar}")) if kind else (0, "")
+            known = (kind.pk, searchable(f"{kind.name_en} {kind.name_ar}")) if kind else (0, "")
             self._types[word] = known
         return known
 

@@ -17,6 +17,8 @@ from incidents.services.importing.preparing import BadRow, Prepared
 # One source's batches are written one after the other, whoever writes them: two runs of one file cannot wait for each other in a ring.
 _LOCK_CLASS = 0x4B48
 
+# They go with the transaction; where a caller's own goes on, the last batch's are still there.
+_DROP = "DROP TABLE IF EXISTS pg_temp.import_staged, pg_temp.import_types, pg_temp.import_placed, pg_temp.import_fresh"
 _STAGE = """
 CREATE TEMP TABLE import_staged (
     row_number integer, external_id text COLLATE "C", type_word text, occurred_at timestamptz, reported_at timestamptz,
@@ -133,6 +135,7 @@ def stage_rows(batch: Prepared, *, types: Mapping[str, tuple[int, str]]) -> None
     The caller holds the transaction.
     """
     with connection.cursor() as cursor:
+        cursor.execute(_DROP)
         cursor.execute(_STAGE)
         with cursor.copy(f"COPY import_staged ({', '.join(batch.staged_columns)}) FROM STDIN") as copy:
             copy.write(batch.staged)
@@ -198,6 +201,7 @@ def write_bad(rows: Sequence[BadRow], *, source: int, run: int) -> None:
         return
     values: dict[str, Any] = {"source": source, "run": run}
     with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.import_bad")
         cursor.execute(_STAGE_BAD)
         with cursor.copy("COPY import_bad FROM STDIN") as copy:
             for row in rows:

@@ -76,7 +76,8 @@ class Sheet(Table):
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED:
                     raise RefusedFile(_("The workbook is too large; save it as CSV."))
-            self._book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            self._opened = path.open("rb")
+            self._book = openpyxl.load_workbook(self._opened, read_only=True, data_only=True)
             sheet = self._book.worksheets[0]
             self._rows: Iterator[Any] = sheet.iter_rows(values_only=True)
             self._total = max(sheet.max_row or 1, 1)
@@ -121,3 +122,4 @@ class Sheet(Table):
 
     def close(self) -> None:
         self._book.close()
+        self._opened.close()
