@@ -99,7 +99,8 @@ def test_the_rejects_file_is_corrected_and_sent_again(bring, write, tmp_path):
     again = bring(fixed)
     assert (again.accepted, again.rejected) == (2, 0)
     assert list(RejectedRow.objects.values_list("status", flat=True)) == ["corrected", "corrected"]
-    assert Report.objects.order_by("id").first().raw == {
+    first = Report.objects.earliest("id")
+    assert first.raw == {
         "type": "burglary", "occurred_at": "2026-01-05 09:00", "lon": "47.92", "lat": "29.35", "note": "=1+1",
     }  # fmt: skip
     assert bring(fixed).accepted == 0
