@@ -9,21 +9,27 @@ import orjson
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from accounts.events import PERSON_CHANGED, PERSON_DEACTIVATED
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency
 from core.live.pushes import Room, Shown
 from core.models import Event
 from dashboard.layers import feature_of
+from geography.events import ZONES_CHANGED
 from geography.models import Zone
 from incidents import events
 from incidents.models import Incident
 
-# They change more than one card, or none: the page asks again for what it shows, by its ordinary views.
-NOTICES = frozenset({events.INCIDENTS_IMPORTED, events.IMPORT_FINISHED, events.PIPELINE_FINISHED})
+# They change many cards, or none: the page asks again for what it shows, by its ordinary views, when its reader likes.
+NOTICES = frozenset({events.INCIDENTS_IMPORTED, events.IMPORT_FINISHED, events.PIPELINE_FINISHED, ZONES_CHANGED})
+# They change who may see which card, or what many cards say: the page loads its list anew at once.
+UPHEAVALS = frozenset({events.INCIDENTS_REZONED, events.INCIDENT_TYPE_MERGED})
 
 
 class IncidentPresenter:
     """``settings.LIVE_PRESENTER``."""
+
+    viewer_events = frozenset({PERSON_CHANGED, PERSON_DEACTIVATED})
 
     def room(self, viewer: Any, name: str) -> Room | None:
         """``all``, ``governorate:<id>``, ``agency:<id>`` or ``incident:<ref>``; a foreign one does not exist."""
@@ -55,9 +61,9 @@ def _holds(ids: frozenset[int] | None, pk: int) -> bool:
 
 
 def _of(event: Event, cards: dict[int, Shown], languages: Collection[str]) -> Shown | None:
-    if event.type in NOTICES:
+    if event.type in NOTICES or event.type in UPHEAVALS:
         text = '"id":null,"ref":null,"html":null,"feature":null,"open":null,"refresh":true'
-        return Shown(None, event.agency_id, None, dict.fromkeys(languages, text), is_notice=True)
+        return Shown(None, event.agency_id, None, dict.fromkeys(languages, text), is_notice=True, starts_over=event.type in UPHEAVALS)
     if event.subject_type != "incident" or event.subject_id is None:
         return None
     return cards.get(event.subject_id)

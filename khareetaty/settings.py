@@ -71,6 +71,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "khareetaty.urls"
 ASGI_APPLICATION = "khareetaty.asgi.application"
 LIVE_PRESENTER = "dashboard.live.IncidentPresenter"
+LIVE_VALIDATE_S = 5.0  # how often open pages' sessions and jurisdictions are looked at again, beside what the log says of them
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

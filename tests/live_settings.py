@@ -9,3 +9,4 @@ _cache = {**CACHES["default"], "KEY_PREFIX": os.environ.get("KHAREETATY_TEST_PRE
 CACHES = {"default": _cache}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 ROOT_URLCONF = "tests.live_urls"
+LIVE_VALIDATE_S = 1.0

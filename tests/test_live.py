@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -290,16 +290,27 @@ def test_a_disabled_account_is_cut(live_site, cast, report):
     run_async(story())
 
 
-def test_signing_out_closes_the_page_at_its_next_word(live_site, cast):
+def test_a_deactivated_person_is_cut_by_the_event_itself(live_site, cast):
+    from accounts.services import deactivate_person
+
+    async def story():
+        async with opened(live_site, key) as page:
+            await page.next("hello")
+            deactivate_person(person=cast.officer, by=cast.superadmin, reason="left the service")
+            assert await page.closed(4) == 4401
+
+    key = session_of(cast.officer)
+    run_async(story())
+
+
+def test_signing_out_closes_the_page(live_site, cast):
     from django.contrib.sessions.models import Session
 
     async def story():
         async with opened(live_site, key) as page:
             await page.next("hello")
             Session.objects.filter(session_key=key).delete()
-            await asyncio.sleep(1.1)
-            await page.socket.send('{"t":"resume","after":0}')
-            assert await page.closed(3) == 4401
+            assert await page.closed() == 4401
 
     key = session_of(cast.officer)
     run_async(story())
@@ -336,6 +347,46 @@ def test_a_batch_is_one_small_notice_for_those_of_its_agency(live_site, cast):
             assert await fire.quiet(0.4)
 
     key, key_of_fire = session_of(cast.officer), session_of(cast.firefighter)
+    run_async(story())
+
+
+def test_when_boundaries_move_every_page_loads_its_list_anew(live_site, cast, report):
+    from core.events import publish
+    from incidents.events import INCIDENTS_REZONED
+
+    async def story():
+        incident = report()
+        async with opened(live_site, key) as page, opened(live_site, key, room=f"incident:{incident.ref}") as one:
+            head = (await page.next("beat"))["head"]
+            await one.next("beat")
+            publish(INCIDENTS_REZONED, data={"count": 12})
+            assert (await page.next("reset"))["head"] > head
+            assert (await one.next("reset"))["head"] > head
+            report()
+            event = await page.next("event")
+            assert event["prev"] == event["seq"] - 1
+        with httpx.Client(base_url=live_site.url, cookies={"sessionid": key}) as client:
+            frames = client.get("/live/events", params={"after": event["prev"] - 1}).json()["frames"]
+            assert [frame["t"] for frame in frames] == ["reset", "event", "beat"]
+
+    key = session_of(cast.officer)
+    run_async(story())
+
+
+def test_one_person_cannot_take_every_socket(live_site, cast):
+    from core.live.consumer import MOST_SOCKETS
+
+    async def story():
+        async with AsyncExitStack() as stack:
+            for _ in range(MOST_SOCKETS):
+                page = await stack.enter_async_context(opened(live_site, key))
+                await page.next("hello")
+            async with opened(live_site, key) as one_too_many:
+                assert await one_too_many.closed() == 4429
+            async with opened(live_site, key_of_another) as page:
+                await page.next("hello")
+
+    key, key_of_another = session_of(cast.officer), session_of(cast.dispatcher)
     run_async(story())
 
 

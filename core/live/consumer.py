@@ -22,6 +22,7 @@ logger = logging.getLogger("live")
 # Why we close. The page comes back by itself after TRY_LATER and TOO_FAST, and stays away after the others.
 GARBAGE, SIGNED_OUT, NO_LONGER, NO_SUCH_ROOM, TOO_FAST, FAILED, TRY_LATER = 4400, 4401, 4403, 4404, 4429, 1011, 1013
 MAX_FRAME = 512
+MOST_SOCKETS = 50  # of one person, in one web process
 FRAMES_A_SECOND, BURST = 20.0, 60.0
 FRESH_S = 1.0
 
@@ -69,6 +70,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.user = await hub.viewer(self.session_key) if self.session_key else None
         if self.user is None:
             return SIGNED_OUT
+        if hub.count_of(self.user) >= MOST_SOCKETS:
+            return TOO_FAST
         room = await hub.room(self.user, self.room_name)
         if room is None:
             return NO_SUCH_ROOM
@@ -185,7 +188,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
             if self.rewind_to is not None or self.must_reset:
                 break
             self.position = push.seq
-            if push.admitted(self.user.jurisdiction, self.room):
+            if push.shown is not None and push.shown.starts_over:
+                self.given = push.seq
+                await self._tell(pushes.reset(head=push.seq))
+            elif push.admitted(self.user.jurisdiction, self.room):
                 frame = push.frame(prev=self.given, language=self.language)
                 self.given = push.seq
                 await self._tell(frame)

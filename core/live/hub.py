@@ -8,6 +8,7 @@ and the same code, and a page that does not read costs a number, not a queue.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -29,13 +30,13 @@ logger = logging.getLogger("live")
 
 POLL_S = 1.0
 BEAT_S = 5.0
-VALIDATE_S = 5.0
 NEVER_FOLLOWED_S = 86_400.0  # the lag of a log that no relay has ever followed
 
 T = TypeVar("T")
 
 
 class Socket(Protocol):
+    user: Any
     session_key: str
     language: str
 
@@ -63,6 +64,7 @@ class Hub:
         self._looked_at = time.monotonic()
         self._waiters: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
+        self._doubt = asyncio.Event()
         self._reading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live")
@@ -100,6 +102,10 @@ class Hub:
             self._forget()
             self.languages = set()
 
+    def count_of(self, user: Any) -> int:
+        """How many sockets of this process are ``user``'s."""
+        return sum(socket.user.pk == user.pk for socket in self.sockets)
+
     async def viewer(self, session_key: str) -> Any | None:
         return (await self._in_thread(lambda: viewers_of([session_key]))).get(session_key)
 
@@ -110,14 +116,12 @@ class Hub:
 
     async def since(self, position: int) -> list[Push] | None:
         """The pushes behind ``position``; ``None`` when that is too far back, or before the log's beginning."""
-        if position >= self.head:
-            return []
-        if position + 1 < self._first:
+        while position < self.head:
+            if position + 1 >= self._first:
+                return self._ring[position + 1 - self._first :]
             if self.head - position > REPLAY_LIMIT or not await self._reach_back(position):
                 return None
-            if position + 1 < self._first:
-                return None
-        return self._ring[position + 1 - self._first :]
+        return []
 
     async def changed(self) -> None:
         """Wait for news: a new head, or a beat."""
@@ -148,15 +152,17 @@ class Hub:
                 return
             if head < known:
                 logger.warning("the log was set back from %d to %d; every page starts over", known, head)
-            is_next = pushes is not None and languages == self.languages
-            if is_next and pushes is not None:
-                self._ring += self._sharing(pushes)
-            self.head = head
-            if not is_next:
+            if pushes is None or languages != self.languages or any(push.shown and push.shown.is_notice for push in pushes):
+                # After a change of many things at once, what was prepared before is not to be told to those who come late.
                 self._forget()
-            elif len(self._ring) > 2 * REPLAY_LIMIT:
+            if pushes is not None and languages == self.languages:
+                self._ring += self._sharing(pushes)
+            if len(self._ring) > 2 * REPLAY_LIMIT:
                 self._ring = self._ring[-REPLAY_LIMIT:]
-            self._first = self.head + 1 - len(self._ring)
+            self.head = head
+            self._first = head + 1 - len(self._ring)
+            if pushes is None or any(push.type in presenter().viewer_events for push in pushes):
+                self._doubt.set()
             if head < known:
                 for socket in self.sockets:
                     socket.start_over()
@@ -212,11 +218,9 @@ class Hub:
             except Exception:
                 logger.exception("an event could not be prepared")
                 await asyncio.sleep(POLL_S)
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
 
     async def _listen(self) -> None:
         """The relay's bell. While Redis is away the poll goes on."""
@@ -242,7 +246,10 @@ class Hub:
 
     async def _look_after_viewers(self) -> None:
         while True:
-            await asyncio.sleep(VALIDATE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.LIVE_VALIDATE_S):
+                    await self._doubt.wait()
+            self._doubt.clear()
             sockets = list(self.sockets)
             keys = {socket.session_key for socket in sockets}
             try:

@@ -44,8 +44,8 @@ class Room:
 class Shown:
     """A subject as it stands now, ready to send in each language (JSON members without their braces).
 
-    A ``notice`` says only that something happened and carries no facts: whoever follows the log may have it, unless
-    it names an agency.
+    A ``notice`` says only that many things changed at once and carries no facts: whoever follows the log may have it, unless
+    it names an agency. One that ``starts_over`` makes every page load anew what it shows.
     """
 
     subject_id: int | None
@@ -53,6 +53,7 @@ class Shown:
     governorate_id: int | None
     texts: dict[str, str] = field(default_factory=dict)
     is_notice: bool = False
+    starts_over: bool = False
 
     def visible_to(self, jurisdiction: Jurisdiction) -> bool:
         if self.is_notice and self.agency_id is None:
@@ -68,6 +69,7 @@ class Push:
     """One event on its way to the pages. ``shown`` is ``None`` where there is nothing to show for it."""
 
     seq: int
+    type: str
     opening: str  # the members that say what happened
     subject: tuple[str, int | None]
     shown: Shown | None
@@ -76,7 +78,7 @@ class Push:
     def of(cls, event: Event, shown: Shown | None) -> Push:
         assert event.seq is not None
         opening = orjson.dumps({"type": event.type, "at": event.occurred_at.astimezone(UTC)}).decode()[1:-1]
-        return cls(event.seq, opening, (event.subject_type, event.subject_id), shown)
+        return cls(event.seq, event.type, opening, (event.subject_type, event.subject_id), shown)
 
     def admitted(self, jurisdiction: Jurisdiction, room: Room) -> bool:
         return self.shown is not None and self.shown.visible_to(jurisdiction) and room.admits(self.shown)
@@ -88,6 +90,8 @@ class Push:
 
 class Presenter(Protocol):
     """Named by ``settings.LIVE_PRESENTER``; stands above the domain."""
+
+    viewer_events: Collection[str]  # after these, who may see what is looked at again at once
 
     def room(self, viewer: Any, name: str) -> Room | None:
         """The room of that name, if there is one and ``viewer`` may be in it."""
@@ -113,7 +117,7 @@ def language_of(wanted: str, user: object) -> str:
     """The language of the page, when it says one we have; else its user's."""
     known = [code for code, _name in settings.LANGUAGES]
     own = getattr(user, "language", "")
-    return next((code for code in (wanted, own) if code in known), known[0])
+    return next((code for code in (wanted.split("-")[0].lower(), own) if code in known), known[0])
 
 
 def seq_from(text: str) -> int | None:

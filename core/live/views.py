@@ -36,7 +36,10 @@ def live_events(request: HttpRequest) -> HttpResponse:
         frames.append(pushes.reset(head=head))
         after = until = head
     for push in news or []:
-        if push.admitted(user.jurisdiction, room):
+        if push.shown is not None and push.shown.starts_over:
+            frames.append(pushes.reset(head=push.seq))
+            after = push.seq
+        elif push.admitted(user.jurisdiction, room):
             frames.append(push.frame(prev=after, language=language))
             after = push.seq
     frames.append(pushes.beat(head=until, prev=after, lag_s=lag_s))

@@ -27,6 +27,7 @@ const LAG_S = 12;
 const ASK_AGAIN_MS = 1_500;
 const CONNECT_MS = 8_000;
 const STEADY_MS = 10_000; // a socket that lasted so long was a good one
+const RESET_MS = 800;
 const POLL_MS = 2_000;
 const POLL_EVENTS = 200; // what one answer covers at most
 const FAILURES_BEFORE_POLLING = 3;
@@ -47,6 +48,7 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
   let connectTimer = null;
   let openTimer = null;
   let pollTimer = null;
+  let resetTimer = null;
 
   function address(base) {
     const full = new URL(base, location.href);
@@ -96,9 +98,10 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
   }
 
   function takeReset(reset) {
-    position = reset.head;
-    asked = null;
-    onReset(position);
+    advance(reset.head);
+    // All pages may be told this at once: let them not all come in the same moment.
+    clearTimeout(resetTimer);
+    resetTimer = setTimeout(() => onReset(position), Math.random() * RESET_MS);
   }
 
   function advance(seq) {
@@ -255,6 +258,7 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
     listening.abort();
     clearInterval(watch);
     clearTimeout(connectTimer);
+    clearTimeout(resetTimer);
     stopPolling();
     drop();
   }
