@@ -70,6 +70,8 @@ class ClassifyForm(ActionForm):
         field = self.fields["type"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = IncidentType.objects.filter(Q(is_active=True) | Q(pk=incident.type_id))
+        # Read once, by name; a ModelChoiceField asks each time it is drawn.
+        field.choices = sorted(((kind.pk, kind.name) for kind in field.queryset), key=lambda choice: choice[1])
         self.fields["reason"].help_text = str(_("Needed when the priority changes."))
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from core.events import log_head
 from dashboard.filters import BoardFilter
-from dashboard.selectors import board_page, count_up_to, key_figures
+from dashboard.selectors import PAGE_SIZE, board_page, count_up_to, key_figures
 from incidents.models import Incident
 
 MAX_ASKED = 100
@@ -26,7 +26,7 @@ def _is_partial(request: HttpRequest) -> bool:
 def _list(request: HttpRequest, chosen: BoardFilter) -> dict[str, Any]:
     head = log_head()  # before the rows
     incidents = chosen.apply(Incident.objects.visible_to(request.user))
-    page = board_page(incidents, sort=chosen.order, before=request.GET.get("before", ""))
+    page = board_page(incidents, sort=chosen.order, before=request.GET.get("before", ""), size=PAGE_SIZE)
     count, is_more = count_up_to(incidents)
     return {
         "filter": chosen,
@@ -64,7 +64,9 @@ def rows(request: HttpRequest) -> HttpResponse:
     """The next stretch of the list."""
     head = log_head()  # before the rows
     chosen = BoardFilter(request.GET, viewer=request.user)
-    page = board_page(chosen.apply(Incident.objects.visible_to(request.user)), sort=chosen.order, before=request.GET.get("before", ""))
+    page = board_page(
+        chosen.apply(Incident.objects.visible_to(request.user)), sort=chosen.order, before=request.GET.get("before", ""), size=PAGE_SIZE
+    )
     context = {"filter": chosen, "page": page, "next_query": chosen.query_string(before=page.after) if page.after else ""}
     response = render(request, "dashboard/_rows.html", context)
     response["HX-Trigger"] = json.dumps({"board:rows": {"head": head}})

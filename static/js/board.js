@@ -84,7 +84,10 @@ function update(shown, card) {
   tickAges(shown);
 }
 
-function settle(id, card) {
+function settle(id, card, event) {
+  const onMap = map()?.mapApi;
+  if (card && event?.open && event.feature) onMap?.upsert?.(event.feature);
+  else if (event || !card) onMap?.remove?.(Number(id));
   const shown = cardOf(id);
   if (card) {
     gone.delete(id);
@@ -158,14 +161,15 @@ function showNew() {
 }
 
 // --- events -------------------------------------------------------------------------------------------------------------
-const asked = new Set();
+const asked = new Map(); // incident id -> the event that brought it up, if one did
 let asking = null;
 
 /** Filters only the server can judge: ask it, a few times a second at most. */
-function ask(id) {
-  asked.add(id);
+function ask(id, event = null) {
+  asked.set(id, event ?? asked.get(id) ?? null);
   asking ??= setTimeout(async () => {
-    const ids = [...asked].slice(0, 100);
+    const taken = new Map([...asked].slice(0, 100));
+    const ids = [...taken.keys()];
     for (const one of ids) asked.delete(one);
     const before = board().dataset.query;
     const url = `${watch.dataset.cardsUrl}?${before}&${ids.map((one) => `id=${one}`).join("&")}`;
@@ -174,15 +178,20 @@ function ask(id) {
     if (answer && isSignedOut(answer.url)) return;
     if (board().dataset.query !== before) return; // another list has come meanwhile
     if (!answer?.ok) {
-      for (const one of ids) asked.add(one);
-      setTimeout(() => { if (asked.size) ask([...asked][0]); }, 3000);
+      for (const [one, event] of taken) if (!asked.has(one)) asked.set(one, event);
+      setTimeout(askOn, 3000);
       return;
     }
     const found = new DOMParser().parseFromString(`<ol>${await answer.text()}</ol>`, "text/html");
-    for (const one of ids) settle(one, found.getElementById(`incident-${one}`));
+    for (const [one, event] of taken) settle(one, found.getElementById(`incident-${one}`), event);
     settleSoon();
-    if (asked.size) ask([...asked][0]);
+    askOn();
   }, 300);
+}
+
+function askOn() {
+  const [first] = asked.keys();
+  if (first) ask(first);
 }
 
 function apply(event) {
@@ -194,10 +203,10 @@ function apply(event) {
   }
   if (!event.html || !event.id) return;
   const id = String(event.id);
-  if (filter.ask) return void ask(id);
+  if (filter.ask) return void ask(id, event);
   const card = parseCard(event.html);
   if (!card) return;
-  settle(id, belongs(card) ? card : null);
+  settle(id, belongs(card) ? card : null, event);
   settleSoon();
 }
 
@@ -205,11 +214,6 @@ function onEvent(event) {
   apply(event);
   if (event.ref) incidentChanged(event.ref);
   figuresSoon();
-  const api = map()?.mapApi;
-  if (api && event.id && !map().hasAttribute("data-follows-itself")) {
-    if (event.feature && event.open) api.upsert?.(event.feature);
-    else if (event.open === false) api.remove?.(event.id);
-  }
 }
 
 // --- figures: at most every few seconds ---------------------------------------------------------------------------------
