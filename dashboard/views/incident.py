@@ -41,9 +41,7 @@ def find(request: HttpRequest, ref: str) -> Incident:
 @require_safe
 def page(request: HttpRequest, ref: str) -> HttpResponse:
     """The incident's own page."""
-    head = log_head()
-    incident = find(request, ref)
-    return _answer(request, "dashboard/incident.html", {**_facts(request, incident), "live_head": head})
+    return _answer(request, "dashboard/incident.html", _facts(request, ref))
 
 
 @login_required
@@ -52,7 +50,7 @@ def panel(request: HttpRequest, ref: str) -> HttpResponse:
     """The same for the board's third column and for refreshing either."""
     seen = request.GET.get("seen", "")
     line = int(seen) if seen.isdecimal() and len(seen) < 19 else None
-    return _answer(request, "dashboard/_incident.html", _facts(request, find(request, ref), seen=line))
+    return _answer(request, "dashboard/_incident.html", _facts(request, ref, seen=line))
 
 
 def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -86,12 +84,9 @@ def act(request: HttpRequest, ref: str, verb: str) -> HttpResponse:
         if not is_partial:
             messages.success(request, done)
             return redirect("incident", ref=incident.ref)
-        incident = find(request, ref)
-        return _answer(request, "dashboard/_incident.html", {**_facts(request, incident), "done": done})
-    head = log_head()
-    incident = find(request, ref)
-    context = _facts(request, incident, seen=seen if status == Conflict.status else None)
-    context |= {"problem": problem, "problem_is_conflict": status == Conflict.status, "live_head": head}
+        return _answer(request, "dashboard/_incident.html", {**_facts(request, ref), "done": done})
+    context = _facts(request, ref, seen=seen if status == Conflict.status else None)
+    context |= {"problem": problem, "problem_is_conflict": status == Conflict.status}
     context["forms"][_slot(form)] = form
     context["opened"] = _slot(form)
     return _answer(request, "dashboard/_incident.html" if is_partial else "dashboard/incident.html", context, status=status)
@@ -139,8 +134,10 @@ def _slot(form: ActionForm) -> str:
     return type(form).__name__.removesuffix("Form").lower()
 
 
-def _facts(request: HttpRequest, incident: Incident, *, seen: int | None = None) -> dict[str, Any]:
+def _facts(request: HttpRequest, ref: str, *, seen: int | None = None) -> dict[str, Any]:
     """Everything the panel shows. Only what the role may do gets a button."""
+    head = log_head()  # before everything else
+    incident = find(request, ref)
     user = request.user
     assert isinstance(user, User)
     log = list(incident.log.all())
@@ -162,6 +159,7 @@ def _facts(request: HttpRequest, incident: Incident, *, seen: int | None = None)
     reports = list(incident.reports.select_related("source").order_by("pk")[:20])
     return {
         "incident": incident,
+        "live_head": head,
         "entries": entries_of(log, seen=seen),
         "last_entry": last,
         "steps": usual,
