@@ -71,7 +71,7 @@ class ClassifyForm(ActionForm):
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = IncidentType.objects.filter(Q(is_active=True) | Q(pk=incident.type_id))
         # Read once, by name; a ModelChoiceField asks each time it is drawn.
-        field.choices = sorted(((kind.pk, kind.name) for kind in field.queryset), key=lambda choice: choice[1])
+        field.choices = [(kind.pk, kind.name) for kind in sorted(field.queryset, key=lambda kind: kind.name)]
         self.fields["reason"].help_text = str(_("Needed when the priority changes."))
 
 

@@ -17,10 +17,16 @@ DESK = {"width": 1440, "height": 900}
 
 
 @pytest.fixture
-def board(page, sign_in, cast):
+def asked(page):
+    """Every address the page has asked for."""
+    found: list[str] = []
+    page.on("request", lambda request: found.append(request.url))
+    return found
+
+
+@pytest.fixture
+def board(page, sign_in, cast, asked):
     """``board(path)`` opens a page as the officer and waits until it is live."""
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
 
     def open_(path="/", who=None, size=DESK):
         page.set_viewport_size(size)
@@ -29,7 +35,6 @@ def board(page, sign_in, cast):
         expect(page.locator("#live")).to_have_attribute("data-state", "live")
         return page
 
-    open_.asked = asked
     return open_
 
 
@@ -43,7 +48,7 @@ def refs(page):
     return page.locator("#cards .card").evaluate_all("cards => cards.map(card => card.dataset.ref)")
 
 
-def test_a_new_incident_comes_in_at_the_top_by_itself(board, report, live_site):
+def test_a_new_incident_comes_in_at_the_top_by_itself(board, report, live_site, asked):
     first = report()
     page = board()
     rest(page)
@@ -52,7 +57,7 @@ def test_a_new_incident_comes_in_at_the_top_by_itself(board, report, live_site):
     assert refs(page) == [second.ref, first.ref]
     expect(page.locator("#board-count")).to_have_text("2 open")
     expect(page.locator("#figures .kpi").first.locator("b")).to_have_text("2")
-    assert all(url.startswith((live_site.url, "data:", "blob:")) for url in board.asked)
+    assert all(url.startswith((live_site.url, "data:", "blob:")) for url in asked)
 
 
 def test_under_the_hand_nothing_moves_and_what_is_new_waits(board, report, cast):

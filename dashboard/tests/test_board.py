@@ -223,7 +223,7 @@ def test_the_figures_compare_with_yesterday_and_last_week_and_say_what_is_unknow
     figures = key_figures(cast.officer)
     assert (figures.open_now, figures.open_yesterday) == (2, 2)
     assert (figures.urgent, figures.last_day, figures.same_day_last_week) == (1, 2, 1)
-    assert 59 < figures.minutes_to_dispatch < 61
+    assert figures.minutes_to_dispatch == pytest.approx(60, abs=1)
     assert figures.minutes_to_scene is None
     assert figures.times_unknown == 1
     assert sum(bar.count for bar in figures.hours) == 2

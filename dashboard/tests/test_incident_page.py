@@ -72,7 +72,7 @@ def test_one_tap_moves_it_on_without_javascript(client, cast, report):
     assert "Now: Dispatched." in response.content.decode()
     incident.refresh_from_db()
     assert incident.state == State.DISPATCHED
-    entry = AuditEntry.objects.about("incidents.incident", incident.pk).first()
+    entry = AuditEntry.objects.about("incidents.incident", incident.pk).latest("id")
     assert (entry.actor_name, entry.door, entry.after) == ("officer", "web", {"state": "dispatched"})
 
 
