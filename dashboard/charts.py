@@ -58,15 +58,15 @@ class ForecastChart:
 
 
 def nice_ceiling(value: float) -> int:
-    """The smallest of 1, 2, 4, 5, 10, 20, 40, 50, … that is at least ``value``, so that half of it is readable too.
+    """The smallest of 2, 4, 6, 10, 20, 40, 60, 100, … that is at least ``value``: its half is a whole count too.
 
     >>> [nice_ceiling(v) for v in (0, 0.3, 3, 4.2, 11, 90, 101)]
-    [2, 2, 4, 5, 20, 100, 200]
+    [2, 2, 4, 6, 20, 100, 200]
     """
     if value <= 2:
         return 2
     magnitude = 10 ** math.floor(math.log10(value))
-    for step in (1, 2, 4, 5, 10):
+    for step in (2, 4, 6, 10, 20):
         if step * magnitude >= value:
             return int(step * magnitude)
     raise AssertionError("unreachable")

@@ -35,11 +35,12 @@ class Method:
 
 
 METHODS = {
-    "prophet": Method(_("Prophet"), _("Learns the weekly and yearly rhythm and the trend from the days counted.")),
-    "counts": Method(
-        _("Simple count"), _("Too few incidents for Prophet: the average of the days counted, with the interval such counts have.")
+    "prophet": Method(_("Prophet"), _("Trend, week and year learnt from the days counted, kept to whole counts.")),
+    "weekday_counts": Method(
+        _("Weekday counts"), _("Too few incidents for Prophet: how many there were lately, times what the weekday usually brings.")
     ),
 }
+LEVELS = [Zone.Level.COUNTRY, Zone.Level.GOVERNORATE, Zone.Level.AREA]
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def is_stale(run: PipelineRun) -> bool:
 
 
 def zones_in_sight(viewer: object, level: str | None = None) -> ZoneQuerySet:
-    """Governorates and areas of the viewer's jurisdiction, without their boundaries."""
-    zones = Zone.objects.in_use().filter(level__in=[Zone.Level.GOVERNORATE, Zone.Level.AREA] if level is None else [level])
+    """Country, governorates and areas of the viewer's jurisdiction, without their boundaries."""
+    zones = Zone.objects.in_use().filter(level__in=LEVELS if level is None else [level])
     places = jurisdiction_of(viewer).governorate_ids
     if places is not None:
         zones = zones.filter(Q(pk__in=sorted(places)) | Q(parent_id__in=sorted(places)))
@@ -117,21 +118,31 @@ def zones_in_sight(viewer: object, level: str | None = None) -> ZoneQuerySet:
     return zones.defer("boundary").select_related("region").order_by("-region__is_default", "region__code", name)
 
 
-def series_of_zone(viewer: object, zone_id: int) -> Series | None:
+def series_of_zone(viewer: object, zone_id: int, category: str = "") -> Series | None:
     """The zone's series, or ``None`` where nothing stands for it or the viewer may not see it."""
-    found = series_of(viewer, zones_in_sight(viewer).filter(pk=zone_id))
+    found = series_of(viewer, zones_in_sight(viewer).filter(pk=zone_id), category)
     return found[0] if found else None
 
 
-def series_of(viewer: object, zones: Iterable[Zone]) -> list[Series]:
-    """The series of those of ``zones`` that have one the viewer may see, in the zones' order; three queries however many."""
+def categories_of(viewer: object) -> list[str]:
+    """The categories that have forecasts of their own."""
+    found = Forecast.objects.current().visible_to(viewer).exclude(category="").order_by("category")
+    return list(found.values_list("category", flat=True).distinct())
+
+
+def series_of(viewer: object, zones: Iterable[Zone], category: str = "") -> list[Series]:
+    """The series of those of ``zones`` that have one the viewer may see, in the zones' order; a few queries however many."""
     by_id = {zone.pk: zone for zone in zones}
     rows: dict[int, list[Forecast]] = defaultdict(list)
     for row in (
-        Forecast.objects.current().visible_to(viewer).filter(zone_id__in=list(by_id), category="").select_related("run").order_by("day")
+        Forecast.objects.current()
+        .visible_to(viewer)
+        .filter(zone_id__in=list(by_id), category=category)
+        .select_related("run")
+        .order_by("day")
     ):
         rows[row.zone_id].append(row)
-    counted = _counted([by_id[zone_id] for zone_id in rows], {zone_id: days[0].day for zone_id, days in rows.items()})
+    counted = _counted([by_id[zone_id] for zone_id in rows], {zone_id: days[0].day for zone_id, days in rows.items()}, category)
     return [
         Series(
             zone=zone,
@@ -148,7 +159,7 @@ def series_of(viewer: object, zones: Iterable[Zone]) -> list[Series]:
     ]
 
 
-def _counted(zones: list[Zone], first_days: dict[int, date]) -> dict[int, tuple[Observed, ...]]:
+def _counted(zones: list[Zone], first_days: dict[int, date], category: str) -> dict[int, tuple[Observed, ...]]:
     """Each zone's counts on the ``HISTORY_DAYS`` days before its first expected day, in its region's own days.
 
     These are sums over agencies, as the forecasts are: whoever may see the zone's forecast may see its sums, never a row.
@@ -160,16 +171,15 @@ def _counted(zones: list[Zone], first_days: dict[int, date]) -> dict[int, tuple[
     for (region, level, first_day), ids in groups.items():
         end = datetime.combine(first_day, time(), region.zone_info)
         start = datetime.combine(first_day - timedelta(days=HISTORY_DAYS), time(), region.zone_info)
-        column = "governorate_id" if level == Zone.Level.GOVERNORATE else "area_id"
-        rows = (
-            Incident.objects.modelled()
-            .occurred_between(start, end)
-            .filter(**{f"{column}__in": ids})
-            .annotate(day=TruncDate("occurred_at", tzinfo=region.zone_info))
-            .values_list(column, "day")
-            .annotate(count=Count("pk"))
-            .order_by()
-        )
+        incidents = Incident.objects.modelled().filter(region=region).occurred_between(start, end)
+        if category:
+            incidents = incidents.filter(type__category=category)
+        incidents = incidents.annotate(day=TruncDate("occurred_at", tzinfo=region.zone_info)).order_by()
+        if level == Zone.Level.COUNTRY:
+            rows = [(ids[0], day, count) for day, count in incidents.values_list("day").annotate(count=Count("pk"))]
+        else:
+            column = f"{level}_id"
+            rows = list(incidents.filter(**{f"{column}__in": ids}).values_list(column, "day").annotate(count=Count("pk")))
         for zone_id, day, count in rows:
             found[zone_id][day] = count
     return {

@@ -50,6 +50,36 @@ def test_each_governorate_has_a_chart_a_table_and_a_sum(client: Any, cast: Cast,
     assert "80 in 100 days fall between" in page
 
 
+def test_who_sees_the_whole_country_sees_its_own_forecast_first(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], report: Callable[..., Incident]
+) -> None:
+    country = places.hawalli.parent
+    assert country is not None
+    forecast(country, expected=20, high=30)
+    forecast(places.hawalli)
+    report(occurred_at=timezone.now() - timedelta(days=2))
+    client.force_login(cast.superadmin)
+    page = text(client)
+    assert "<b>140</b> expected in the next 7 days, 1 counted in the last 7" in page
+    client.force_login(cast.officer)
+    assert "<b>140</b>" not in text(client)
+    assert client.get(f"/forecast/{country.pk}/").status_code == 404
+
+
+def test_one_category_is_counted_and_forecast_alone(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], report: Callable[..., Incident]
+) -> None:
+    forecast(places.hawalli)
+    forecast(places.hawalli, category="property", expected=3, low=1, high=5)
+    forecast(places.hawalli, category="fire", expected=1, low=0, high=2)
+    report(occurred_at=timezone.now() - timedelta(days=2))
+    client.force_login(cast.officer)
+    assert '<b class="num">21</b>' in text(client, f"{PAGE}?category=property")
+    assert "1 in the last 7" in text(client, f"{PAGE}?category=property")
+    assert "0 in the last 7" in text(client, f"{PAGE}?category=fire")
+    assert "No forecast yet" in text(client, f"{PAGE}?category=nonsense")
+
+
 def test_an_officer_sees_the_governorates_of_their_own(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
     forecast(places.hawalli)
     forecast(places.capital)
@@ -146,5 +176,5 @@ def test_the_page_costs_the_same_however_many_areas(
     for zone in (places.hawalli, places.salmiya, places.jabriya):
         forecast(zone)
     client.force_login(cast.officer)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         client.get(f"/forecast/{places.hawalli.pk}/")

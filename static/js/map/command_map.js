@@ -141,7 +141,8 @@ export class CommandMap {
     const panel = this.part("panel");
     const start = panel?.open && this.root.clientWidth >= ROOMY ? panel.offsetWidth + 24 : edge;
     const isRtl = getComputedStyle(this.root).direction === "rtl";
-    return { top: edge, bottom: edge, left: isRtl ? edge : start, right: isRtl ? start : edge };
+    const top = this.root.clientWidth < 640 ? (panel?.offsetHeight ?? 0) + 24 : edge;
+    return { top, bottom: edge, left: isRtl ? edge : start, right: isRtl ? start : edge };
   }
 
   styleOptions() {

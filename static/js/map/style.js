@@ -68,13 +68,6 @@ export function layers({ tokens, language, hidden = new Set() }) {
       paint: { "line-color": tokens["hot-5"], "line-width": ["interpolate", ["linear"], ["zoom"], 9, 1, 13, 2], "line-dasharray": [3, 2] },
     },
     {
-      id: "hotspots-far", type: "symbol", source: "hotspots", maxzoom: 11.5,
-      layout: {
-        "icon-image": ["concat", "heat-", ["to-string", ["get", "step"]]], "icon-allow-overlap": true, "icon-padding": 0,
-        "symbol-sort-key": ["get", "step"],
-      },
-    },
-    {
       id: "area-label", type: "symbol", source: "area", "source-layer": "labels", minzoom: 10.3,
       layout: {
         "text-field": name, "text-font": FONT, "text-size": ["interpolate", ["linear"], ["zoom"], 10, 11, 14, 13.5],
@@ -89,6 +82,13 @@ export function layers({ tokens, language, hidden = new Set() }) {
         "text-max-width": 8, "text-padding": 4, ...roomy,
       },
       paint: { "text-color": tokens.text, ...halo },
+    },
+    {
+      id: "hotspots-far", type: "symbol", source: "hotspots", maxzoom: 11.5,
+      layout: {
+        "icon-image": ["concat", "heat-", ["to-string", ["get", "step"]]], "icon-allow-overlap": true, "icon-padding": 0,
+        "symbol-sort-key": ["get", "step"],
+      },
     },
     {
       id: "hotspots-rank", type: "symbol", source: "hotspots", minzoom: 11.5,

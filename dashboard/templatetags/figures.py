@@ -1,0 +1,19 @@
+"""Figures as the whole product writes them: Western digits, a point for decimals, in every language."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def grouped(number: float) -> str:
+    """1,539."""
+    return f"{number:,.0f}"
+
+
+@register.filter
+def decimals(number: float, places: int) -> str:
+    """``{{ 2.345|decimals:1 }}`` is 2.3."""
+    return f"{number:.{places}f}"
