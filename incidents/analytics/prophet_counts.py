@@ -65,11 +65,12 @@ class ProphetCounts:
 
     def _fitted(self, history: History, scaled: _FloatArray, horizon: int) -> _FloatArray:
         """Prophet's mean over the history and the days ahead, on the scale it was given."""
-        for talker in ("cmdstanpy", "prophet", "prophet.plot"):
-            logging.getLogger(talker).setLevel(logging.CRITICAL)  # its plotting says as an error that it is not installed
+        logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # else it says, as an error, that there is no plotly
         import pandas as pd  # Both take seconds to import: only a process that forecasts pays for them.
         from prophet import Prophet
 
+        for talker in ("cmdstanpy", "prophet"):
+            logging.getLogger(talker).setLevel(logging.CRITICAL)  # Prophet sets its own level when it is imported
         n = len(scaled)
         frame = pd.DataFrame({"ds": pd.date_range(history.first_day, periods=n + horizon, freq="D")})
         options: dict[str, Any] = {"growth": "linear", "uncertainty_samples": 0, "daily_seasonality": False, "weekly_seasonality": True}

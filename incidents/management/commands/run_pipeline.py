@@ -19,6 +19,8 @@ from incidents.models import PipelineRun
 from incidents.services.pipeline import Parameters, run_pipeline
 from incidents.services.pipeline.runs import KINDS, Progress
 
+SHOWN = ("incidents", "hot_spots", "series", "forecasts", "empty_because", "newest_incident")
+
 
 def moment(text: str) -> date | datetime:
     """A day (its start, on each region's clock) or an instant; without an offset, on the nation's clock."""
@@ -55,8 +57,9 @@ class Command(BaseCommand):
                 if status is not None:
                     status.update(f"{progress.number}/{progress.of}  {progress.step}")
                 return
-            figures = ", ".join(f"{name} {value}" for name, value in progress.counts.items() if isinstance(value, int | str))
-            console.print(f"{progress.number}/{progress.of}  {progress.step}  {progress.status}  {figures}")
+            shown = [f"{name} {progress.counts[name]}" for name in SHOWN if progress.counts.get(name) is not None]
+            line = f"{progress.number}/{progress.of}  {progress.step}  {progress.status}  {', '.join(shown)}"
+            console.print(line, soft_wrap=True)
 
         try:
             with audit.acting(door="cli"):
