@@ -33,8 +33,8 @@ from incidents.services.vocabulary import ensure_vocabulary
 from interop.models import Kind, Partner
 from interop.services import issue_key
 ensure_vocabulary()
-partner, _ = Partner.objects.get_or_create(slug="bench", defaults=dict(
-    name="Bench", agency=Agency.objects.get(slug="police"), region=Region.objects.get(is_default=True), kinds=Kind.values, is_synthetic=True))
+partner = Partner.objects.filter(slug="bench").first() or Partner.objects.create(
+    slug="bench", name="Bench", agency=Agency.objects.get(slug="police"), region=Region.objects.get(is_default=True), kinds=Kind.values)
 print("KEY", issue_key(partner=partner, name="bench", scopes=["incidents:write"], by=None, all_governorates=True)[1])
 """
 

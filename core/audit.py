@@ -53,7 +53,7 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def record(
+def draft(
     verb: str,
     *,
     obj: models.Model | None = None,
@@ -62,7 +62,7 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Append one row. ``by`` (a user or a key, anything with ``audit_kind`` and ``audit_name``) overrides the door's actor."""
+    """The row that ``record`` would append, unsaved: for a statement that writes it together with the change itself."""
     context = current()
     if by is not None:
         context = replace(
@@ -71,7 +71,7 @@ def record(
             actor_id=getattr(by, "audit_id", getattr(by, "pk", None)),
             actor_name=str(getattr(by, "audit_name", by))[:150],
         )
-    return AuditEntry.objects.create(
+    return AuditEntry(
         door=context.door,
         actor_kind=context.actor_kind,
         actor_id=context.actor_id,
@@ -86,3 +86,18 @@ def record(
         request_id=context.request_id,
         address=context.address,
     )
+
+
+def record(
+    verb: str,
+    *,
+    obj: models.Model | None = None,
+    by: object | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """Append one row. ``by`` (a user or a key, anything with ``audit_kind`` and ``audit_name``) overrides the door's actor."""
+    entry = draft(verb, obj=obj, by=by, before=before, after=after, reason=reason)
+    entry.save(force_insert=True)
+    return entry

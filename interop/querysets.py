@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import models
-from django.db.models import Q
+from django.db import connection, models
 from rest_framework_api_key.crypto import KeyGenerator
 from rest_framework_api_key.models import BaseAPIKeyManager
 
@@ -12,6 +10,16 @@ from accounts.jurisdiction import jurisdiction_of
 
 if TYPE_CHECKING:
     from interop.models import InboxMessage, PartnerKey  # noqa: F401
+
+
+_VERSION = """
+SELECT key.xmin::text, key.ctid::text, partner.xmin::text, partner.ctid::text,
+       ARRAY(SELECT zone_id FROM interop_partnerkey_governorates WHERE partnerkey_id = key.id ORDER BY zone_id)
+FROM interop_partnerkey key JOIN interop_partner partner ON partner.id = key.partner_id
+WHERE key.prefix = %s
+"""
+# What this process knows of keys, each with the version it was read at.
+_seen: dict[str, tuple[tuple[Any, ...], PartnerKey]] = {}
 
 
 class PartnerKeyManager(BaseAPIKeyManager):
@@ -23,13 +31,30 @@ class PartnerKeyManager(BaseAPIKeyManager):
         return str(key)
 
     def presented(self, secret: str) -> PartnerKey | None:
-        """The key that ``secret`` opens, revoked or not, with its partner and governorates, in one query; ``None`` for a wrong one."""
+        """The key that ``secret`` opens, revoked or not, with its partner and governorates; ``None`` for a wrong one.
+
+        Every call asks the database, so a revocation holds at the next request; the row is only read anew when it or its partner
+        has changed (``xmin`` and ``ctid`` say which version of a row this is) or its governorates have.
+        """
         prefix, dot, _rest = secret.partition(".")
-        if not dot or len(prefix) != self.key_generator.prefix_length or not secret.isascii() or "\0" in secret:
+        if not dot or len(prefix) != self.key_generator.prefix_length or not prefix.isalnum() or not secret.isascii():
             return None
-        here = ArrayAgg("governorates", filter=Q(governorates__isnull=False), default=[])
-        key: Any = self.select_related("partner__agency", "partner__region").annotate(governorate_ids=here).filter(prefix=prefix).first()
-        return cast("PartnerKey", key) if key is not None and self.key_generator.verify(secret, key.hashed_key) else None
+        with connection.cursor() as cursor:
+            cursor.execute(_VERSION, [prefix])
+            version = cursor.fetchone()
+        if version is None:
+            return None
+        known = _seen.get(prefix)
+        if known is None or known[0] != version:
+            key: Any = self.select_related("partner__agency", "partner__region").filter(prefix=prefix).first()
+            if key is None:
+                return None
+            key.governorate_ids = version[-1]
+            if len(_seen) > 10_000:
+                _seen.clear()
+            known = (version, key)
+            _seen[prefix] = known
+        return known[1] if self.key_generator.verify(secret, known[1].hashed_key) else None
 
 
 class InboxQuerySet(models.QuerySet["InboxMessage"]):

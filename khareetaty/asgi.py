@@ -2,12 +2,15 @@
 
 import os
 
+import django
 from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "khareetaty.settings")
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
-from core.live.routing import websockets  # noqa: E402  (Django stands only now)
+from django.conf import settings  # noqa: E402  (Django stands only now)
 
-application = ProtocolTypeRouter({"http": http, "websocket": websockets})
+from core.live.routing import websockets  # noqa: E402
+from core.web import Web  # noqa: E402
+
+application = ProtocolTypeRouter({"http": Web(threads=settings.WEB_THREADS), "websocket": websockets})

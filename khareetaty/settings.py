@@ -92,6 +92,8 @@ TEMPLATES = [
 # --- data ------------------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"].setdefault("ENGINE", "django.contrib.gis.db.backends.postgis")
+# Threads of a web process that answer requests; each keeps a database connection.
+WEB_THREADS = env.int("WEB_THREADS", default=12)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
@@ -146,6 +148,7 @@ CONTENT_SECURITY_POLICY = {
 # A body larger than this is refused before it is read; files go through their own door with its own limit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
+API_MAX_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=2048) * 2**20
 
 # --- words and clocks ------------------------------------------------------------------------------------------------

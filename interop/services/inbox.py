@@ -213,7 +213,6 @@ def _is_swapped(location: Any) -> bool:
     return place_of(swapped) is not None
 
 
-@transaction.atomic
 def _insert(letter: _Letter, *, status: str, incident: Incident | None = None, errors: Iterable[Fault] = ()) -> InboxMessage:
     return InboxMessage.objects.create(
         source=letter.feed.source,
@@ -318,14 +317,16 @@ def _refuse(letter: _Letter, refusal: DomainError, *, size: int) -> Receipt:
     if size > MAX_KEPT_BYTES:
         return Receipt(Outcome.REJECTED, None, errors=faults)
     try:
-        return Receipt(Outcome.REJECTED, _insert(letter, status=Status.REJECTED, errors=faults), errors=faults)
+        with transaction.atomic():
+            return Receipt(Outcome.REJECTED, _insert(letter, status=Status.REJECTED, errors=faults), errors=faults)
     except IntegrityError:
         return _take_again(letter)
 
 
 def _keep(letter: _Letter) -> Receipt:
     try:
-        return Receipt(Outcome.KEPT, _insert(letter, status=Status.RECEIVED))
+        with transaction.atomic():
+            return Receipt(Outcome.KEPT, _insert(letter, status=Status.RECEIVED))
     except IntegrityError:
         with transaction.atomic():
             message = _known(letter)
