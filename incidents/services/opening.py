@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from core import audit
 from core.errors import Invalid
-from core.events import NOTIFY_CHANNEL
+from core.events import wake_relay
 from core.text import searchable
 from geography.models import Region
 from geography.services import place_of
@@ -80,7 +80,7 @@ WITH report AS (
     INSERT INTO core_event (type, subject_type, subject_id, agency_id, governorate_id, data)
     SELECT %(e_type)s, %(e_subject_type)s, %(id)s, %(agency_id)s, %(governorate_id)s, %(e_data)s::jsonb FROM report
 )
-SELECT report.id, pg_notify(%(channel)s, '') FROM report
+SELECT id FROM report
 """
 # A number for the incident, unless its report is there already: a repeat should not use one up.
 _NUMBER = """
@@ -215,13 +215,13 @@ def _write(incident: Incident, report: Report, *, by: Actor | None, words: str) 
                 "a_after": json.dumps(said, ensure_ascii=False),
                 "e_type": events.INCIDENT_OPENED,
                 "e_subject_type": Incident._meta.model_name,
-                "channel": NOTIFY_CHANNEL,
                 "e_data": json.dumps(announced),
             },
         )
         stored = cursor.fetchone()
     if stored is None:
         return False
+    wake_relay()
     report.pk, report.incident = stored[0], incident
     report._state.adding = incident._state.adding = False
     return True

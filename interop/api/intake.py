@@ -18,7 +18,7 @@ from interop.api.authentication import HasScope, KeyAuthentication
 from interop.api.serializers import BatchReceiptSerializer, ReceiptSerializer, incident_url
 from interop.messages import MESSAGES
 from interop.models import Kind, PartnerKey, Scope
-from interop.services import Outcome, Receipt, receive_message
+from interop.services import Outcome, Receipt, receive_message, receive_messages
 from interop.services.inbox import faults_of
 
 SINGLE_MAX_BYTES = 2 * 2**20
@@ -80,8 +80,8 @@ class BatchIntake(Intake):
             return problem_response(
                 status=422, detail=sorry, errors=[{"field": "", "code": "not_a_batch", "detail": sorry}], request=request
             )
-        prefix = idempotency_key_of(request)
-        results = [self._row(request, index, row, f"{prefix[:90]}:{index}" if prefix else "") for index, row in enumerate(rows)]
+        answers = receive_messages(key=_key(request), kind=self.kind, bodies=rows, idempotency_key=idempotency_key_of(request))
+        results = [_result(index, answer, request) for index, answer in enumerate(answers)]
         counts = {str(outcome): sum(row["outcome"] == outcome for row in results) for outcome in Outcome}
         if counts["rejected"] == len(results):
             errors = [{**error, "field": f"{row['index']}.{error['field']}".rstrip(".")} for row in results for error in row["errors"]]
@@ -89,27 +89,21 @@ class BatchIntake(Intake):
             return problem_response(status=422, detail=sorry, errors=errors, request=request, **counts, results=results)
         return Response({**counts, "results": results}, status=201 if counts["opened"] else 200)
 
-    def _row(self, request: Request, index: int, row: Any, idempotency_key: str) -> dict[str, Any]:
-        try:
-            receipt = receive_message(key=_key(request), kind=self.kind, body=row, idempotency_key=idempotency_key)
-        except DomainError as refusal:
-            if refusal.status == 403:
-                raise
-            return _result(index, refusal.status, Outcome.REJECTED, errors=faults_of(refusal))
-        described = describe(receipt, request)
-        return _result(
-            index,
-            STATUS_OF[receipt.outcome],
-            receipt.outcome,
-            ref=described["ref"],
-            url=described["url"],
-            message_id=described["message"]["message_id"],
-            errors=receipt.errors,
-        )
 
-
-def _result(index: int, status: int, outcome: str, *, errors: list[dict[str, str]], **said: str) -> dict[str, Any]:
-    return {"index": index, "status": status, "outcome": str(outcome), "ref": "", "url": "", "message_id": "", **said, "errors": errors}
+def _result(index: int, answer: Receipt | DomainError, request: Request) -> dict[str, Any]:
+    if isinstance(answer, DomainError):
+        row = {"index": index, "status": answer.status, "outcome": "rejected", "ref": "", "url": "", "message_id": ""}
+        return {**row, "errors": faults_of(answer)}
+    said = describe(answer, request)
+    return {
+        "index": index,
+        "status": STATUS_OF[answer.outcome],
+        "outcome": said["outcome"],
+        "ref": said["ref"],
+        "url": said["url"],
+        "message_id": said["message"]["message_id"],
+        "errors": answer.errors,
+    }
 
 
 def _key(request: Request) -> PartnerKey:

@@ -1,6 +1,15 @@
 """The verbs of this app."""
 
-from interop.services.inbox import Outcome, Receipt, Replay, process_message, receive_message, replay_messages, sweep_inbox
+from interop.services.inbox import (
+    Outcome,
+    Receipt,
+    Replay,
+    process_message,
+    receive_message,
+    receive_messages,
+    replay_messages,
+    sweep_inbox,
+)
 from interop.services.keys import issue_key, note_use, revoke_key
 
 __all__ = [
@@ -11,6 +20,7 @@ __all__ = [
     "note_use",
     "process_message",
     "receive_message",
+    "receive_messages",
     "replay_messages",
     "revoke_key",
     "sweep_inbox",

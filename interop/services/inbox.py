@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,6 +32,7 @@ logger = logging.getLogger("khareetaty.intake")
 
 MAX_ATTEMPTS = 5
 MAX_KEPT_BYTES = 256 * 1024
+TOGETHER = 50
 Status = InboxMessage.Status
 Fault = dict[str, str]
 
@@ -76,6 +77,7 @@ class _Letter:
     feed: Feed
     kind: str
     body: dict[str, Any]
+    size_bytes: int
     digest: str
     message_id: str
     idempotency_key: str | None
@@ -114,24 +116,69 @@ def receive_message(*, key: PartnerKey, kind: str, body: Any, idempotency_key: s
     """
     require(key, "open")
     feed = feed_of(partner=key.partner, kind=kind)
-    canonical = canonical if canonical is not None else canonical_of(body)
-    if not isinstance(body, dict):
-        return Receipt(Outcome.REJECTED, None, errors=[{"field": "", "code": "not_an_object", "detail": _("A message is a JSON object.")}])
     letter = _read(feed=feed, kind=kind, body=body, canonical=canonical, idempotency_key=idempotency_key, key=key)
+    return letter if isinstance(letter, Receipt) else _settle(letter)
+
+
+def receive_messages(*, key: PartnerKey, kind: str, bodies: Sequence[Any], idempotency_key: str = "") -> list[Receipt | DomainError]:
+    """Take many messages in, each for itself, and answer in their order: a receipt, or what ``receive_message`` would have raised.
+
+    They are committed some tens at a time; where one of them cannot go in, its companions are taken one by one.
+    """
+    require(key, "open")
+    feed = feed_of(partner=key.partner, kind=kind)
+    letters = [
+        _read(feed=feed, kind=kind, body=body, idempotency_key=f"{idempotency_key[:90]}:{index}" if idempotency_key else "", key=key)
+        for index, body in enumerate(bodies)
+    ]
+    answers: list[Receipt | DomainError] = []
+    for start in range(0, len(letters), TOGETHER):
+        some = letters[start : start + TOGETHER]
+        answers += _take_together(some) or [_one_of_many(letter) for letter in some]
+    return answers
+
+
+def _take_together(letters: Sequence[_Letter | Receipt]) -> list[Receipt | DomainError] | None:
+    """All of them in one transaction, or none and ``None``."""
+    if any(isinstance(letter, Receipt) or letter.particulars is None for letter in letters):
+        return None
+    try:
+        with transaction.atomic():
+            return [_take(letter, savepoint=False) for letter in letters if isinstance(letter, _Letter)]
+    except (DomainError, _KnownAlready, DatabaseError):
+        return None
+
+
+def _one_of_many(letter: _Letter | Receipt) -> Receipt | DomainError:
+    if isinstance(letter, Receipt):
+        return letter
+    try:
+        return _settle(letter)
+    except DomainError as refusal:
+        return refusal
+
+
+def _settle(letter: _Letter) -> Receipt:
     try:
         return _take(letter)
     except _KnownAlready:
         return _take_again(letter)
     except DomainError as refusal:
-        return _refuse(letter, refusal, size=len(canonical))
+        return _refuse(letter, refusal)
     except Exception:
         # The sender did its part. What failed is ours: the message is kept, and the sweep tries again.
-        logger.exception("%s %s could not be processed; it is kept", kind, letter.message_id)
+        logger.exception("%s %s could not be processed; it is kept", letter.kind, letter.message_id)
         forget()
         return _keep(letter)
 
 
-def _read(*, feed: Feed, kind: str, body: dict[str, Any], canonical: bytes, idempotency_key: str, key: PartnerKey | None) -> _Letter:
+def _read(
+    *, feed: Feed, kind: str, body: Any, idempotency_key: str, key: PartnerKey | None, canonical: bytes | None = None
+) -> _Letter | Receipt:
+    """The letter, or the receipt of what is no message at all."""
+    if not isinstance(body, dict):
+        return Receipt(Outcome.REJECTED, None, errors=[{"field": "", "code": "not_an_object", "detail": _("A message is a JSON object.")}])
+    canonical = canonical if canonical is not None else canonical_of(body)
     reader = reader_of(kind)
     faults: list[Fault] = []
     particulars = None
@@ -145,7 +192,7 @@ def _read(*, feed: Feed, kind: str, body: dict[str, Any], canonical: bytes, idem
         raw_id = body.get(reader.id_field)
         own_id = raw_id.strip() if isinstance(raw_id, str) and len(raw_id) <= 128 else ""
     message_id = own_id or (f"key:{idempotency_key}" if idempotency_key else f"sha256:{digest}")
-    return _Letter(feed, kind, body, digest, message_id, idempotency_key or None, key, faults, particulars)
+    return _Letter(feed, kind, body, len(canonical), digest, message_id, idempotency_key or None, key, faults, particulars)
 
 
 def _type_of(letter: _Letter) -> IncidentType:
@@ -233,11 +280,11 @@ def _insert(letter: _Letter, *, status: str, incident: Incident | None = None, e
     )
 
 
-def _take(letter: _Letter) -> Receipt:
+def _take(letter: _Letter, *, savepoint: bool = True) -> Receipt:
     """The usual way: report, incident, log, audit, event and message in one transaction."""
     type = _type_of(letter)
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=savepoint):
             opened = _open(letter, type, by=letter.key)
             if not opened.is_new:
                 raise _KnownAlready
@@ -311,10 +358,10 @@ def _process(message: InboxMessage, letter: _Letter, *, by: Actor | None) -> Rec
     return Receipt(outcome, message, incident, message.problems())
 
 
-def _refuse(letter: _Letter, refusal: DomainError, *, size: int) -> Receipt:
+def _refuse(letter: _Letter, refusal: DomainError) -> Receipt:
     """Keep a message that cannot go in, with its reasons, so that it can be corrected or replayed; a huge one is only answered."""
     faults = faults_of(refusal)
-    if size > MAX_KEPT_BYTES:
+    if letter.size_bytes > MAX_KEPT_BYTES:
         return Receipt(Outcome.REJECTED, None, errors=faults)
     try:
         with transaction.atomic():
@@ -359,10 +406,10 @@ def process_message(*, message: InboxMessage, by: Actor | None) -> Receipt:
                     feed=row.source.feed,
                     kind=row.kind,
                     body=row.body,
-                    canonical=canonical_of(row.body),
                     idempotency_key=row.idempotency_key or "",
                     key=row.key,
                 )
+                assert isinstance(letter, _Letter)
                 return _process(row, letter, by=by)
         except Exception:
             logger.exception("message %s could not be processed", row.pk)
