@@ -50,7 +50,7 @@ _WORDS = {
 }
 _LABEL = "|".join(f"(?P<{part}>{words})" for part, words in _WORDS.items()).replace(" ", r"\s+")
 # A label stands alone or directly before its number ("blk10"); "no.", "#" and ":" may lie between.
-_LABELLED = re.compile(rf"(?<![^\W_])(?:{_LABEL})(?:(?=[\s.:#\-]|\d)|$)[\s.:#\-]*(?:(?:number|no|num|رقم)[\s.:#]*)?", re.IGNORECASE)
+_LABELLED = re.compile(rf"(?<![^\W_])(?:{_LABEL})(?:(?=[\s.:#\-,،]|\d)|$)[\s.:#\-]*(?:(?:number|no|num|رقم)[\s.:#]*)?", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,5}(?:\s?[/\-]\s?\d{1,4})?\s?[A-Za-z\u0621-\u064a]?(?![^\W_])")
 _END = re.compile(r"[,،;\n]|$")
 _PACI = re.compile(r"(?<!\d)\d{8}(?!\d)")
@@ -65,13 +65,21 @@ def parse_address(text: str) -> Address:
     labels = list(_LABELLED.finditer(text))
     found: dict[str, str] = {}
     first = len(text)
+    begin = 0
     for place, label in enumerate(labels):
         part = str(label.lastgroup)
         stop = labels[place + 1].start() if place + 1 < len(labels) else len(text)
         value = _value(part, text[label.end() : stop])
+        start = label.start()
+        if part == "street" and not value:
+            # "Tunis Street": the name stands before, behind the last comma.
+            name = re.split(r"[,،;\n]", text[begin:start])[-1].strip()
+            if begin and name and not any(letter.isdigit() for letter in name):
+                value, start = name[:80], start - len(name)
+        begin = label.end()
         if value and part not in found:
             found[part] = value
-            first = min(first, label.start())
+            first = min(first, start)
     if "paci" not in found and (match := _PACI.search(text)):
         found["paci"] = match.group()
         first = min(first, match.start())

@@ -121,7 +121,10 @@ def _since_1970(seconds: float) -> datetime:
     elif size < 1e8:
         # Too small for an instant of this age: a serial number, a year, a time of day.
         raise Unreadable("unreadable_time")
-    return _EPOCH + timedelta(seconds=seconds)
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise Unreadable("unreadable_time") from error
 
 
 def _written(text: str) -> datetime:

@@ -286,6 +286,9 @@ class _Work:
     def store(self, batch: Prepared) -> None:
         """One transaction: the rows, the run's counters, one event."""
         run, before = self.run, self.run.position
+        run.refresh_from_db(fields=["heartbeat_at", "cancel_requested"])
+        if run.cancel_requested:
+            raise Cancelled
         with transaction.atomic():
             writing.stage_rows(batch, types={word: self._type(word) for word in set(batch.types)})
             done = self._would_write(batch) if run.is_dry_run else writing.write_staged(self.target)
@@ -319,9 +322,6 @@ class _Work:
             )
             if moved != 1:
                 raise LostClaim
-        run.refresh_from_db(fields=["heartbeat_at", "cancel_requested"])
-        if run.cancel_requested:
-            raise Cancelled
 
     def _count(self, batch: Prepared, done: writing.Written, bad: list[BadRow]) -> None:
         run = self.run
