@@ -27,17 +27,24 @@ SELECT region_id, level, min(zone_id) FROM geography_zonepiece
 WHERE ST_Covers(shape, ST_SetSRID(ST_MakePoint(%s, %s), 4326)) GROUP BY region_id, level ORDER BY region_id
 """
 
+# Incidents pile up on the same addresses, so each place is looked up once for all its rows: a tenth dearer where no two points
+# are alike, four fifths cheaper where five share a place. No join back: it would hang on the statistics of a fresh table.
 _RESOLVE_MANY = """
-SELECT DISTINCT ON (spot.{key}) spot.{key}, piece.region_id,
-       min(piece.zone_id) FILTER (WHERE piece.level = 'governorate') AS governorate_id,
-       min(piece.zone_id) FILTER (WHERE piece.level = 'area') AS area_id,
-       min(piece.zone_id) FILTER (WHERE piece.level = 'block') AS block_id,
-       min(piece.zone_id) FILTER (WHERE piece.level = 'sector') AS sector_id
-FROM {table} spot
-JOIN geography_zonepiece piece ON ST_Covers(piece.shape, ST_SetSRID(ST_MakePoint(spot.{x}, spot.{y}), 4326))
-WHERE spot.{x} BETWEEN -180 AND 180 AND spot.{y} BETWEEN -90 AND 90
-GROUP BY spot.{key}, piece.region_id
-ORDER BY spot.{key}, piece.region_id
+SELECT unnest(keys) AS {key}, region_id, governorate_id, area_id, block_id, sector_id
+FROM (
+    SELECT DISTINCT ON (spot.n) min(spot.keys) AS keys, piece.region_id,
+           min(piece.zone_id) FILTER (WHERE piece.level = 'governorate') AS governorate_id,
+           min(piece.zone_id) FILTER (WHERE piece.level = 'area') AS area_id,
+           min(piece.zone_id) FILTER (WHERE piece.level = 'block') AS block_id,
+           min(piece.zone_id) FILTER (WHERE piece.level = 'sector') AS sector_id
+    FROM (
+        SELECT row_number() OVER () AS n, array_agg({key}) AS keys, {x} AS x, {y} AS y
+        FROM {table} WHERE {x} BETWEEN -180 AND 180 AND {y} BETWEEN -90 AND 90 GROUP BY {x}, {y}
+    ) spot
+    JOIN geography_zonepiece piece ON ST_Covers(piece.shape, ST_SetSRID(ST_MakePoint(spot.x, spot.y), 4326))
+    GROUP BY spot.n, piece.region_id
+    ORDER BY spot.n, piece.region_id
+) place
 """
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?|"[^"]+"')
 

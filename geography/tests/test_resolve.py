@@ -45,6 +45,13 @@ def test_a_point_on_a_common_edge_belongs_to_one_zone_of_each_level(places):
     assert place.area_id == min(places.salmiya.pk, places.jabriya.pk)
 
 
+def test_rows_that_share_a_place_each_get_their_answer(places):
+    here = (places.in_salmiya.x, places.in_salmiya.y)
+    found = resolve([(n, *here) for n in range(50)] + [(99, places.in_sharq.x, places.in_sharq.y)])
+    assert found.keys() == {*range(50), 99}
+    assert {found[n].area_id for n in range(50)} == {places.salmiya.pk} and found[99].area_id == places.sharq.pk
+
+
 def test_rows_without_a_usable_point_are_absent(places):
     nothing = [(1, None, None), (2, float("nan"), 29.35), (3, float("inf"), 29.35), (4, 47.92, 1e9), (5, places.at_sea.x, places.at_sea.y)]
     assert resolve([*nothing, (6, places.in_sharq.x, places.in_sharq.y)]).keys() == {6}
