@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -79,12 +81,26 @@ class Stack:
 
 
 @pytest.fixture
-def stack(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stack")
-    made = Stack(folder)
-    yield made
-    made.do("down")
-    assert not made.processes()
+def new_stack():
+    """Folders of our own: pytest's are swept away by any other run of pytest on the machine, whoever still uses them."""
+    made = []
+
+    def make() -> Stack:
+        made.append(Stack(Path(tempfile.mkdtemp(prefix="khareetaty-stack-"))))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.do("down")
+    left = [stack.processes() for stack in made]
+    for stack in made:
+        shutil.rmtree(stack.var.parent)
+    assert not any(left)
+
+
+@pytest.fixture
+def stack(new_stack):
+    return new_stack()
 
 
 def test_up_answers_down_stops_everything_and_a_second_start_keeps_the_data(stack):
@@ -124,17 +140,14 @@ def test_everything_killed_at_once_as_by_a_power_cut_starts_again(stack):
     assert stack.is_ready()
 
 
-def test_two_copies_run_side_by_side(stack, tmp_path_factory):
-    other = Stack(tmp_path_factory.mktemp("other"))
-    try:
-        assert stack.do("up").returncode == 0
-        assert other.do("up").returncode == 0
-        assert stack.is_ready() and other.is_ready()
-        assert json.loads((stack.var / "ports.json").read_text()) != json.loads((other.var / "ports.json").read_text())
-        other.do("down")
-        assert stack.is_ready()
-    finally:
-        other.do("down")
+def test_two_copies_run_side_by_side(stack, new_stack):
+    other = new_stack()
+    assert stack.do("up").returncode == 0
+    assert other.do("up").returncode == 0
+    assert stack.is_ready() and other.is_ready()
+    assert json.loads((stack.var / "ports.json").read_text()) != json.loads((other.var / "ports.json").read_text())
+    other.do("down")
+    assert stack.is_ready() and not other.is_ready()
 
 
 def test_secrets_are_their_owners_alone(stack):
