@@ -20,14 +20,6 @@ def name_for_lockout(request: HttpRequest | None, credentials: Mapping[str, Any]
     return str(given).strip().casefold()[:64]
 
 
-def record_sign_in(*, user: User) -> None:
-    audit.record("account.sign_in", obj=user, by=user)
-
-
-def record_sign_out(*, user: User) -> None:
-    audit.record("account.sign_out", obj=user, by=user)
-
-
 @transaction.atomic
 def keep_preferences(*, user: User, language: str | None = None, theme: str | None = None) -> User:
     """Remember the person's language or theme; what is not given stays."""

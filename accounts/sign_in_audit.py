@@ -13,20 +13,20 @@ from core import audit
 
 @receiver(user_logged_in, dispatch_uid="audit_signed_in")
 def signed_in(sender: Any, user: Any, **rest: Any) -> None:
-    audit.record("sign_in", obj=user, by=user)
+    audit.record("account.sign_in", obj=user, by=user)
 
 
 @receiver(user_logged_out, dispatch_uid="audit_signed_out")
 def signed_out(sender: Any, user: Any, **rest: Any) -> None:
     if user is not None:
-        audit.record("sign_in.out", obj=user, by=user)
+        audit.record("account.sign_out", obj=user, by=user)
 
 
 @receiver(user_login_failed, dispatch_uid="audit_sign_in_failed")
 def sign_in_failed(sender: Any, credentials: dict[str, Any], **rest: Any) -> None:
-    audit.record("sign_in.failed", after={"username": str(credentials.get("username", ""))[:150]})
+    audit.record("account.sign_in_failed", after={"username": str(credentials.get("username", ""))[:150]})
 
 
 @receiver(user_locked_out, dispatch_uid="audit_locked_out")
 def locked_out(sender: Any, username: str = "", **rest: Any) -> None:
-    audit.record("sign_in.locked_out", after={"username": str(username)[:150]})
+    audit.record("account.locked_out", after={"username": str(username)[:150]})

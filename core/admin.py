@@ -20,11 +20,12 @@ class VerbFamily(admin.SimpleListFilter):
     title = _("verb")
     parameter_name = "verbs"
     FAMILIES = [
-        ("sign_in", _("Signing in and out")),
+        ("account.", _("Signing in and out")),
         ("incident", _("Incidents")),
         ("import", _("Imports")),
         ("user", _("People")),
-        ("partner", _("Partners and keys")),
+        ("partner", _("Partners")),
+        ("key", _("Partner keys")),
         ("pipeline", _("Pipeline")),
     ]
 

@@ -50,7 +50,7 @@ class AttemptAdmin(ActsOnRows, _SignIns):
     def unlock(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
         def lift(attempt: Any, answers: dict[str, Any]) -> None:
             reset(username=attempt.username, ip=attempt.ip_address)
-            audit.record("sign_in.unlock", by=request.user, after={"username": attempt.username, "address": attempt.ip_address})
+            audit.record("account.unlock", by=request.user, after={"username": attempt.username, "address": attempt.ip_address})
 
         return self.act(
             request,

@@ -165,13 +165,13 @@ def test_signing_in_and_failing_to_are_audited_with_address_and_request_id(cast,
     from django.contrib.auth import authenticate
 
     authenticate(rf.post("/sign-in/", REMOTE_ADDR="10.1.2.3"), username="officer", password="wrong")
-    failed = AuditEntry.objects.get(verb="sign_in.failed")
+    failed = AuditEntry.objects.get(verb="account.sign_in_failed")
     assert failed.after == {"username": "officer"} and "wrong" not in str(failed.after)
     client = Client()
     assert client.login(request=rf.post("/sign-in/"), username="officer", password="correct horse battery staple")
-    assert AuditEntry.objects.filter(verb="sign_in", actor_id=cast.officer.pk).exists()
+    assert AuditEntry.objects.filter(verb="account.sign_in", actor_id=cast.officer.pk).exists()
     client.logout()
-    assert AuditEntry.objects.filter(verb="sign_in.out", actor_id=cast.officer.pk).exists()
+    assert AuditEntry.objects.filter(verb="account.sign_out", actor_id=cast.officer.pk).exists()
 
 
 def test_people_leave_the_house_without_their_passwords(cast):

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
-from accounts.sign_in import keep_preferences, name_for_lockout, record_sign_in, record_sign_out
+from accounts.sign_in import keep_preferences, name_for_lockout
 from core.middleware import network_address
 from dashboard.context_processors import THEME_COOKIE
 
@@ -53,7 +53,6 @@ class SignIn(auth_views.LoginView):
         response = super().form_valid(form)
         user = form.get_user()
         assert isinstance(user, User)
-        record_sign_in(user=user)
         # The person's own language from here on; ``LocaleMiddleware`` reads the cookie.
         _remember(response, settings.LANGUAGE_COOKIE_NAME, user.language)
         return response
@@ -61,11 +60,6 @@ class SignIn(auth_views.LoginView):
 
 class SignOut(auth_views.LogoutView):
     http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if isinstance(request.user, User):
-            record_sign_out(user=request.user)
-        return super().post(request, *args, **kwargs)
 
 
 @sensitive_post_parameters()

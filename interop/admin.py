@@ -1,0 +1,285 @@
+"""Partners, their keys and what they sent. A key's secret is shown once; a message that was refused can be tried again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from core.admin_kit import ActsOnRows, Ask, CentreAdmin, OptionalReasonForm, age, as_json, bdi, pill
+from core.errors import Conflict
+from interop.models import Feed, InboxMessage, Kind, Partner, PartnerKey, Scope
+from interop.services import issue_key, replay_messages, revoke_key
+
+MESSAGE_KIND = {"received": "busy", "processed": "ok", "rejected": "warn", "dead": "bad"}
+
+
+def _of_their_agencies(rows: models.QuerySet, viewer: Any, column: str) -> models.QuerySet:
+    agencies = viewer.jurisdiction.agency_ids
+    return rows if agencies is None else rows.filter(**{f"{column}__in": sorted(agencies)})
+
+
+class PartnerForm(forms.ModelForm):
+    kinds = forms.MultipleChoiceField(
+        label=gettext_lazy("Messages it may send"), choices=Kind.choices, required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = Partner
+        fields = ["slug", "name", "agency", "region", "kinds", "is_synthetic", "is_active"]
+
+
+@admin.register(Partner)
+class PartnerAdmin(CentreAdmin):
+    form = PartnerForm
+    list_display = ["name", "slug", "agency", "region", "sends", "standing"]
+    list_filter = ["agency", "is_active", "is_synthetic"]
+    list_select_related = ["agency", "region"]
+    search_fields = ["slug", "name"]
+    ordering = ["slug"]
+    autocomplete_fields = ["agency", "region"]
+
+    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
+        return _of_their_agencies(rows, viewer, "agency_id")
+
+    @admin.display(description=gettext_lazy("may send"))
+    def sends(self, partner: Partner) -> str:
+        return ", ".join(str(Kind(kind).label) for kind in partner.kinds if kind in Kind.values) or "–"
+
+    @admin.display(description=gettext_lazy("standing"), ordering="is_active")
+    def standing(self, partner: Partner) -> Any:
+        return pill("ok", _("in use")) if partner.is_active else pill("quiet", _("switched off"))
+
+
+@admin.register(Feed)
+class FeedAdmin(CentreAdmin):
+    list_display = ["partner", "kind", "source", "heard"]
+    list_filter = ["kind", "partner"]
+    list_select_related = ["partner", "source"]
+    search_fields = ["partner__slug", "partner__name", "source__slug", "source__name"]
+    ordering = ["partner", "kind"]
+    autocomplete_fields = ["partner", "source"]
+
+    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
+        return _of_their_agencies(rows, viewer, "partner__agency_id")
+
+    @admin.display(description=gettext_lazy("last heard"))
+    def heard(self, feed: Feed) -> Any:
+        return age(feed.source.last_received_at)
+
+
+class KeyForm(forms.ModelForm):
+    scopes = forms.MultipleChoiceField(label=gettext_lazy("It may"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = PartnerKey
+        fields = ["partner", "name", "scopes", "all_governorates", "governorates", "expiry_date"]
+
+
+class KeyStanding(admin.SimpleListFilter):
+    title = gettext_lazy("standing")
+    parameter_name = "standing"
+
+    def lookups(self, request: Any, model_admin: Any) -> Any:
+        return [("usable", _("In use")), ("revoked", _("Revoked"))]
+
+    def queryset(self, request: Any, queryset: models.QuerySet) -> models.QuerySet:
+        return queryset.filter(revoked=self.value() == "revoked") if self.value() else queryset
+
+
+@admin.register(PartnerKey)
+class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
+    """Made and revoked, never edited: what a key may do is part of what was handed over."""
+
+    form = KeyForm
+    audits_itself = True
+    list_display = ["name", "partner", "prefix_shown", "may", "standing", "last_used", "expiry_date"]
+    list_filter = [KeyStanding, "partner"]
+    list_select_related = ["partner"]
+    search_fields = ["name", "prefix", "partner__slug", "partner__name"]
+    date_hierarchy = "created"
+    ordering = ["-created"]
+    autocomplete_fields = ["partner"]
+    filter_horizontal = ["governorates"]
+    actions = ["revoke"]
+    object_actions = ["revoke"]
+
+    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
+        return _of_their_agencies(rows, viewer, "partner__agency_id")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return getattr(request.user, "can", lambda verb: False)("manage_keys")
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **({**kwargs, "form": forms.ModelForm} if obj is not None else kwargs))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return KeyForm.Meta.fields
+        return [
+            "partner",
+            "name",
+            "prefix_shown",
+            "may",
+            "all_governorates",
+            "governorates",
+            "standing",
+            "created",
+            "created_by",
+            "last_used_at",
+            "expiry_date",
+            "revoked_at",
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_fields(request, obj) if obj is not None else []
+
+    @admin.display(description=gettext_lazy("begins with"), ordering="prefix")
+    def prefix_shown(self, key: PartnerKey) -> Any:
+        return bdi(f"{key.prefix}…")
+
+    @admin.display(description=gettext_lazy("may"))
+    def may(self, key: PartnerKey) -> str:
+        return ", ".join(str(Scope(scope).label) for scope in key.scopes if scope in Scope.values) or "–"
+
+    @admin.display(description=gettext_lazy("standing"), ordering="revoked")
+    def standing(self, key: PartnerKey) -> Any:
+        if key.revoked:
+            return pill("bad", _("revoked"))
+        return pill("quiet", _("expired")) if key.has_expired else pill("ok", _("in use"))
+
+    @admin.display(description=gettext_lazy("last used"), ordering="last_used_at")
+    def last_used(self, key: PartnerKey) -> Any:
+        return age(key.last_used_at)
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        given = form.cleaned_data
+        key, request.secret = issue_key(
+            partner=given["partner"],
+            name=given["name"],
+            scopes=given["scopes"],
+            by=request.user,
+            governorates=given["governorates"],
+            all_governorates=given["all_governorates"],
+            expires_at=given["expiry_date"],
+        )
+        obj.pk = key.pk
+
+    def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
+        """The service did it."""
+
+    def response_add(self, request: Any, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("The key, shown once"),
+            "secrets": [(str(obj), request.secret)],
+            "opts": self.opts,
+            "note": _("Hand it over by a safe way. Only its hash is kept; it cannot be shown again."),
+        }
+        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+
+    @admin.action(description=gettext_lazy("Revoke…"), permissions=["manage"])
+    def revoke(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        return self.act(
+            request,
+            queryset,
+            form=OptionalReasonForm,
+            title=_("Revoke keys"),
+            button=_("Revoke"),
+            note=_("At once and for good: the partner's system is refused from the next request on."),
+            is_grave=True,
+            perform=lambda key, answers: revoke_key(key=key, by=request.user, reason=answers["reason"]),  # type: ignore[arg-type]
+            done=lambda count: ngettext("%(n)d key was revoked.", "%(n)d keys were revoked.", count) % {"n": count},
+        )
+
+
+@admin.register(InboxMessage)
+class InboxMessageAdmin(ActsOnRows, CentreAdmin):
+    list_display = ["message_id", "kind", "source", "standing", "why", "incident", "attempts", "received"]
+    list_filter = ["status", "kind", "source"]
+    list_select_related = ["source", "incident__region"]
+    search_fields = ["=message_id", "=idempotency_key", "=request_id", "=incident__id"]
+    search_help_text = gettext_lazy("The source's id, idempotency key, request id or the incident's number.")
+    ordering = ["-id"]
+    actions = ["replay"]
+    object_actions = ["replay"]
+    fields = [
+        "source",
+        "kind",
+        "message_id",
+        "idempotency_key",
+        "standing",
+        "attempts",
+        "errors_shown",
+        "key",
+        "incident",
+        "request_id",
+        "received_at",
+        "processed_at",
+        "body_shown",
+    ]
+
+    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
+        return rows.visible_to(viewer)  # type: ignore[attr-defined]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return super().get_queryset(request).defer("incident__search", "incident__description")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_open_permission(self, request: HttpRequest) -> bool:
+        return getattr(request.user, "can", lambda verb: False)("open")
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def standing(self, message: InboxMessage) -> Any:
+        return pill(MESSAGE_KIND[message.status], message.get_status_display())
+
+    @admin.display(description=gettext_lazy("what is wrong"))
+    def why(self, message: InboxMessage) -> str:
+        found = [error for error in message.problems() if isinstance(error, dict)]
+        return "; ".join(f"{error.get('field', '')}: {error.get('detail', '')}".strip(": ") for error in found)[:200] or "–"
+
+    @admin.display(description=gettext_lazy("age"), ordering="id")
+    def received(self, message: InboxMessage) -> Any:
+        return age(message.received_at)
+
+    @admin.display(description=gettext_lazy("errors"))
+    def errors_shown(self, message: InboxMessage) -> Any:
+        return as_json(message.errors)
+
+    @admin.display(description=gettext_lazy("as it came"))
+    def body_shown(self, message: InboxMessage) -> Any:
+        return as_json(message.body)
+
+    @admin.action(description=gettext_lazy("Try again…"), permissions=["open"])
+    def replay(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        def again(message: InboxMessage, answers: dict[str, Any]) -> None:
+            went = replay_messages(ids=[message.pk], by=request.user)  # type: ignore[arg-type]
+            if not went.opened and not went.repeated:
+                raise Conflict(_("It is still refused; its errors say why."))
+
+        return self.act(
+            request,
+            queryset,
+            form=Ask,
+            title=_("Try messages again"),
+            button=_("Try again"),
+            perform=again,
+            done=lambda count: ngettext("%(n)d message went in.", "%(n)d messages went in.", count) % {"n": count},
+        )
