@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -38,8 +39,8 @@ class VerbFamily(admin.SimpleListFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ["at", "who", "verb", "what", "door", "short_reason", "address"]
-    list_display_links = ["at"]
+    list_display = ["when", "who", "verb", "what", "door", "short_reason", "address"]
+    list_display_links = ["when"]
     list_filter = ["door", "actor_kind", VerbFamily, "at"]
     search_fields = ["actor_name", "verb", "object_name", "object_id", "request_id", "address", "reason"]
     search_help_text = _("Person, verb, object, request id, address or reason.")
@@ -49,6 +50,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         (_("What changed"), {"fields": ["before_shown", "after_shown"]}),
         (_("Through which door"), {"fields": ["door", "actor_kind", "actor_id", "request_id", "address"]}),
     ]
+
+    @admin.display(description=_("at"), ordering="id")
+    def when(self, entry: AuditEntry) -> Any:
+        return bdi(f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}")
 
     @admin.display(description=_("actor"), ordering="actor_name")
     def who(self, entry: AuditEntry) -> Any:

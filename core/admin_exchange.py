@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from import_export import resources
 from import_export.formats.base_formats import CSV, JSON, XLSX
+from import_export.forms import ExportForm
 from import_export.results import RowResult
 
 from core import audit
@@ -26,6 +27,7 @@ class Exchange:
     formats = [CSV, XLSX, JSON]
     skip_admin_log = True
     skip_export_form = False
+    export_form_class = ExportForm
     show_change_form_export = False
 
     def has_import_permission(self: Any, request: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.gis.db import models as gis_models
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -22,6 +23,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -61,6 +63,7 @@ class CentreAdmin(admin.ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count for every choice of every filter is a scan each
     paginator = CappedPaginator
     audits_itself = False
     """True where the services behind the form write the audit trail."""
@@ -81,7 +84,10 @@ class CentreAdmin(admin.ModelAdmin):
             return PointField(required=not db_field.blank, label=db_field.verbose_name, help_text=db_field.help_text)
         if isinstance(db_field, gis_models.GeometryField):
             return None  # other shapes come from files, never from a form; screens show them with ``shape_map``
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget  # one form at a time: no windows that open windows
+        return field
 
     def get_field_queryset(self, db: Any, db_field: Any, request: Any) -> Any:
         rows = super().get_field_queryset(db, db_field, request)
@@ -103,6 +109,9 @@ class CentreAdmin(admin.ModelAdmin):
         if isinstance(field, ModelChoiceField | ModelMultipleChoiceField) and isinstance(remote, CentreAdmin):
             field.queryset = remote.visible(field.queryset, request.user)  # type: ignore[arg-type]
         return field
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})})
 
     # -- refusals of a service are shown where they belong ----------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from incidents.models import ImportRun, Incident, IncidentType, PipelineRun, Rej
 NEWEST = 12
 RUNS = 4
 FEEDS = 12
+ENDED = {PipelineRun.Status.DONE, PipelineRun.Status.FAILED}
 SILENT_AFTER = timedelta(hours=24)
 
 
@@ -68,7 +69,7 @@ def command_centre(viewer: User) -> CommandCentre:
         feeds=feeds[:FEEDS],
         feeds_left_out=max(len(feeds) - FEEDS, 0),
         runs=runs,
-        is_running=any(run.finished_at is None for run in runs),
+        is_running=any(run.status not in ENDED for run in runs),
         imports=list(imports[:RUNS]),
         waiting_rows=waiting_rows(viewer).count(),
         unreviewed_types=IncidentType.objects.filter(is_reviewed=False, is_active=True).count(),

@@ -379,12 +379,13 @@ class IncidentAdmin(MapMedia, ActsOnRows, CentreAdmin):
             )
             if getattr(obj, name) is not None
         ]
+        synthetic = ["is_synthetic"] if obj.is_synthetic else []
         ended = [name for name in ("disposition", "duplicate_of") if getattr(obj, name)]
         parts = ("address", "address_block", "address_street", "address_jadda", "address_building", "paci_number")
         address = [name for name in parts if getattr(obj, name)]
         zones = [name for name in ("governorate", "area", "block", "sector") if getattr(obj, f"{name}_id")]
         return [
-            (None, {"fields": ["ref_shown", "state_shown", *ended, "agency", "source", "origin", "is_synthetic"]}),
+            (None, {"fields": ["ref_shown", "state_shown", *ended, "agency", "source", "origin", *synthetic]}),
             (_("Correct the details"), {"fields": corrections}),
             (_("Where"), {"fields": ["outline", *zones, *address]}),
             (_("When"), {"fields": times}),

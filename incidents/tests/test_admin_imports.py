@@ -122,10 +122,11 @@ def test_a_waiting_import_is_stopped(cast, police_112, burglary):
     [
         ("empty.csv", b""),
         ("photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(200)),
-        ("cut.csv.gz", gzip.compress(GOOD.encode())[:20]),
+        ("cut.csv.gz", gzip.compress(GOOD.encode(), mtime=0)[:20]),
         ("sheet.xlsx", b"PK\x03\x04 not a sheet"),
         ("page.pdf", b"%PDF-1.7 nothing"),
     ],
+    ids=["empty", "picture", "cut gzip", "no sheet", "pdf"],
 )
 def test_a_file_that_is_no_table_is_refused_beside_the_field_and_keeps_nothing(name, body, cast, police_112, tmp_path):
     answer = upload(enter(cast.supervisor), police_112, body, name)
