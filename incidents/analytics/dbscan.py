@@ -69,7 +69,8 @@ def dbscan(xy_m: _FloatArray, *, eps_m: float, min_points: int) -> _IntArray:
         raise ValueError(f"The points span more than {1 << 30} cells of {side:.3g} m: coordinates are probably not in metres.")
     key = (ij[:, 0] << 32) | ij[:, 1]
     order = np.argsort(key, kind="stable")
-    cells, counts = np.unique(key[order], return_counts=True)
+    begins = _first_of_each(key[order])
+    cells, counts = key[order][begins], np.diff(begins, append=n)
     cell_of = np.empty(n, dtype=np.int64)
     cell_of[order] = np.repeat(np.arange(len(cells)), counts)
 
@@ -79,7 +80,8 @@ def dbscan(xy_m: _FloatArray, *, eps_m: float, min_points: int) -> _IntArray:
     if not len(core):
         return labels
     core_xy = np.ascontiguousarray(xy[core])
-    core_cells, first, sizes = np.unique(cell_of[core], return_index=True, return_counts=True)
+    first = _first_of_each(cell_of[core])
+    core_cells, sizes = cell_of[core][first], np.diff(first, append=len(core))
     cluster_of_cell = _join_cells(core_xy, cells[core_cells], first, sizes, eps_m)
     core_labels = np.repeat(cluster_of_cell, sizes)
     _, renumbered = _by_first_appearance(core, core_labels)
@@ -167,6 +169,11 @@ def _join_cells(core_xy: _FloatArray, keys: _IntArray, first: _IntArray, sizes: 
     return component
 
 
+def _first_of_each(ascending: _IntArray) -> _IntArray:
+    """Where each value of a sorted row begins."""
+    return np.flatnonzero(np.diff(ascending, prepend=ascending[0] - 1)) if len(ascending) else np.empty(0, dtype=np.int64)
+
+
 def _offset(keys: _IntArray, pairs: _IntArray) -> _IntArray:
     a, b = keys[pairs[:, 0]], keys[pairs[:, 1]]
     return np.stack([(b >> 32) - (a >> 32), (b & 0xFFFFFFFF) - (a & 0xFFFFFFFF)], axis=1)
@@ -190,8 +197,7 @@ def _argmax_per_cell(values: _FloatArray, first: _IntArray, sizes: _IntArray) ->
     best = np.maximum.reduceat(values, first)
     hits = np.flatnonzero(values == np.repeat(best, sizes))
     cell = np.repeat(np.arange(len(first)), sizes)[hits]
-    _, once = np.unique(cell, return_index=True)
-    return hits[once]
+    return hits[_first_of_each(cell)]
 
 
 def _within_reach(core_xy: _FloatArray, pairs: _IntArray, first: _IntArray, sizes: _IntArray, eps_m: float) -> NDArray[np.bool_]:

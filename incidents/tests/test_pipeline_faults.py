@@ -78,7 +78,7 @@ def test_a_night_whose_process_is_killed_goes_on_where_it_was_and_is_announced_o
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     cut_off = PipelineRun.objects.get()
-    assert cut_off.status == "running" and not Forecast.objects.exists()
+    assert cut_off.status == "running" and cut_off.heartbeat_at and not Forecast.objects.exists()
     spots = set(HotSpot.objects.values_list("pk", flat=True))
     assert spots
 
