@@ -159,7 +159,7 @@ def _report_incidents(source: Any, type_: Any, points: list[Any]) -> dict[int, f
 
     from incidents.services import open_incident
 
-    rng = Random(1)
+    rng, this_run = Random(1), f"{time.time():.0f}"  # the database may hold another run's
     jobs = [(number, rng.choice(points), timedelta(minutes=rng.randint(1, 30))) for number in range(round(RATE_PER_S * SECONDS))]
     start = time.monotonic()
 
@@ -171,9 +171,9 @@ def _report_incidents(source: Any, type_: Any, points: list[Any]) -> dict[int, f
                 type=type_,
                 occurred_at=datetime.now(UTC) - ago,
                 kind="bench",
-                raw={"n": number},
+                raw={"run": this_run, "n": number},
                 by=None,
-                external_id=f"L-{number}",
+                external_id=f"{this_run}-{number}",
                 location=point,
                 description="Smoke seen from the third floor of a residential building, two people at the window.",
                 address="Block 10, Street 7, Building 12",

@@ -65,7 +65,10 @@ def connect() -> psycopg.Connection[Any]:
     """A connection of our own to Django's database. A dead peer is noticed within half a minute, not after hours."""
     given = connection.settings_dict
     known = {"dbname": given["NAME"], "user": given["USER"], "password": given["PASSWORD"], "host": given["HOST"], "port": given["PORT"]}
+    of_django = {"pool", "isolation_level", "assume_role", "server_side_binding"}
+    options = {key: value for key, value in given["OPTIONS"].items() if key not in of_django}  # sslmode and its like
     return psycopg.connect(
+        **options,
         **{key: value for key, value in known.items() if value},
         autocommit=True,
         application_name="khareetaty relay",

@@ -126,6 +126,9 @@ def test_the_page_ends_as_the_database_whatever_dies(own_site, own_redis, tab, c
     ends_as_the_database(tab, cast.officer, within_s=45)
     seqs = sorted(seq or 0 for seq in Event.objects.values_list("seq", flat=True))
     assert seqs == list(range(1, len(seqs) + 1)), "no gap, no repeat"
+    if address == "/test/page" and tab.evaluate("window.resets") == 0:
+        heard = tab.evaluate("window.heard")
+        assert heard == sorted(set(heard)), "each event is told once, in the log's order"
     assert counted["lost"] > 50 and len(happened) >= 8
     print(f"{len(seqs)} events; {counted}; killed: {happened}")
 
