@@ -9,7 +9,7 @@ import { onThemeChange, readTokens } from "./tokens.js";
 const FONT_FACES = ['500 24px "Khareetaty Map Medium"', '700 24px "Khareetaty Map Bold"'];
 const REMEMBERED = "khareetaty.map.hidden";
 const FINGER = 12;
-const ROOMY = 900; // wide enough for the panel to stand open beside what it explains
+const ROOMY = 760; // wide enough for the panel to stand open beside what it explains
 const ASK_AGAIN_MS = 2000;
 
 const parsed = (text, otherwise) => {
