@@ -18,8 +18,10 @@ from geography.gazetteer import Area
 COASTAL_STRIP_M = 500  # the outline is drawn for 1:10,000,000: built-up coast lies up to this far beyond it
 REACH_M, REACH_OF_RADIUS = 400, 0.3  # how far beyond its circle a settlement may reach before the desert begins
 NARROW_M = 600  # a strip of left-over land narrower than twice this is no desert
+SMALL_M2 = 25_000_000  # a hole that settlements leave among themselves is no desert either
+LAND_OF_RADIUS = 0.8  # so much of each circle is land for certain, whatever the outline says
 GRID_M = 0.1
-RULES = 1  # raise it when the drawing changes: installations then draw their zones anew
+RULES = 2  # raise it when the drawing changes: installations then draw their zones anew
 
 _TABLES = """
 CREATE TEMP TABLE gz_circle (area text, island bool, small bool, open bool, radius float8, centre geometry) ON COMMIT DROP;
@@ -45,13 +47,13 @@ main AS (
     SELECT ST_Union(shape) AS shape FROM (
         SELECT outline AS shape FROM gz_mass WHERE NOT island
         UNION ALL SELECT ST_Buffer(coast, %(strip)s) FROM gz_mass WHERE NOT island
-        UNION ALL SELECT ST_Buffer(centre, radius) FROM gz_circle WHERE NOT island
+        UNION ALL SELECT ST_Buffer(centre, %(land_share)s * radius) FROM gz_circle WHERE NOT island
     ) parts),
 isles AS (
     SELECT ST_Union(shape) AS shape FROM (
         SELECT outline AS shape FROM gz_mass WHERE island
         UNION ALL SELECT ST_Buffer(coast, %(strip)s) FROM gz_mass WHERE island
-        UNION ALL SELECT ST_Buffer(centre, radius) FROM gz_circle WHERE island AND NOT small
+        UNION ALL SELECT ST_Buffer(centre, %(land_share)s * radius) FROM gz_circle WHERE island AND NOT small
     ) parts)
 SELECT false AS island, ST_Difference(main.shape, islets.shape, %(grid)s) AS shape FROM main, islets
 UNION ALL
@@ -85,9 +87,11 @@ CREATE TEMP TABLE gz_wild ON COMMIT DROP AS
 WITH reach AS (
     SELECT area, ST_Union(ST_Buffer(centre, radius + greatest(%(reach)s, %(reach_share)s * radius))) AS shape
     FROM gz_circle WHERE NOT island AND NOT open GROUP BY area),
-near AS (SELECT ST_Union(ST_Intersection(c.cell, r.shape)) AS shape FROM gz_cell c JOIN reach r USING (area) WHERE NOT c.open)
-SELECT ST_Buffer(ST_Buffer(ST_Difference(land.shape, near.shape), -%(narrow)s), %(narrow)s, 4) AS shape
-FROM gz_land land, near WHERE NOT land.island AND EXISTS (SELECT 1 FROM gz_circle WHERE open);
+near AS (SELECT ST_Union(ST_Intersection(c.cell, r.shape)) AS shape FROM gz_cell c JOIN reach r USING (area) WHERE NOT c.open),
+beyond AS (
+    SELECT (ST_Dump(ST_Buffer(ST_Buffer(ST_Difference(land.shape, near.shape), -%(narrow)s), %(narrow)s, 4))).geom AS shape
+    FROM gz_land land, near WHERE NOT land.island AND EXISTS (SELECT 1 FROM gz_circle WHERE open))
+SELECT shape FROM beyond WHERE ST_Area(shape) >= %(small)s;
 
 CREATE TEMP TABLE gz_face ON COMMIT DROP AS
 WITH lines AS (
@@ -119,6 +123,8 @@ def derive_polygons(*, areas: Sequence[Area], land: Sequence[Landmass], metric_s
         "reach": REACH_M,
         "reach_share": REACH_OF_RADIUS,
         "narrow": NARROW_M,
+        "small": SMALL_M2,
+        "land_share": LAND_OF_RADIUS,
         "grid": GRID_M,
     }
     with connection.cursor() as cursor:
