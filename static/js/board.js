@@ -137,7 +137,7 @@ function showWaiting() {
   const button = document.getElementById("board-new");
   const count = pending.size;
   button.hidden = count === 0 && !mustReload;
-  const text = mustReload ? button.dataset.reload : (count === 1 ? button.dataset.one : button.dataset.many).replace("%n", count);
+  const text = mustReload ? button.dataset.reload : (count === 1 ? button.dataset.one : button.dataset.many).replace("{n}", count);
   if (button.textContent !== text) button.textContent = text;
   document.getElementById("board-empty").hidden = rows().length > 0 || count > 0;
   document.title = document.title.replace(/^(\(\d+\+?\) )?/, count || mustReload ? `(${count}${mustReload ? "+" : ""}) ` : "");
@@ -153,9 +153,9 @@ function settleSoon() {
 }
 
 function showNew() {
-  if (mustReload) return loadBoard(location.href, { push: false });
   document.activeElement?.blur?.();
   scroller().scrollTo({ top: 0 });
+  if (mustReload) return loadBoard(location.href, { push: false });
   flush();
   return null;
 }
@@ -249,7 +249,9 @@ async function loadBoard(href, { push = true } = {}) {
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("board");
   const current = openRef();
+  const depth = scroller().scrollTop;
   board().replaceWith(document.adoptNode(fresh));
+  if (!push) scroller().scrollTop = depth; // the same list anew: the reader stays where they were
   window.htmx?.process(fresh);
   if (push) history.pushState({}, "", url.pathname + url.search);
   const head = startList(current);

@@ -18,11 +18,11 @@ function show({ state, since, reason = "" }, lag = null) {
   const figure = sign.querySelector(".lag");
   const texts = sign.dataset;
   let text = texts.textLive;
-  if (state === "stale") text = reason === "signed-out" ? texts.textSignedOut : texts.textStale.replace("%t", clock.format(since));
+  if (state === "stale") text = reason === "signed-out" ? texts.textSignedOut : texts.textStale.replace("{t}", clock.format(since));
   else if (state === "polling") text = texts.textPolling;
   else if (state === "starting") text = texts.textStarting;
   if (words.textContent !== text) words.textContent = text; // a status region: said aloud only when it changes
-  if (lag !== null) figure.textContent = `· ${texts.textSeconds.replace("%s", lag.toFixed(1))}`;
+  if (lag !== null) figure.textContent = `· ${texts.textSeconds.replace("{s}", lag.toFixed(1))}`;
   figure.hidden = state !== "live" || figure.textContent === "";
   sign.dataset.state = state;
 }

@@ -16,8 +16,8 @@ export function ageOf(iso, now = serverNow()) {
   const seconds = Math.max(0, Math.floor((now - Date.parse(iso)) / 1000));
   if (seconds < 3600) return `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
   const hours = Math.floor(seconds / 3600);
-  if (hours < 24) return texts.ageHours.replace("%h", hours).replace("%m", two(Math.floor((seconds % 3600) / 60)));
-  return texts.ageDays.replace("%d", Math.floor(hours / 24)).replace("%h", hours % 24);
+  if (hours < 24) return texts.ageHours.replace("{h}", hours).replace("{m}", two(Math.floor((seconds % 3600) / 60)));
+  return texts.ageDays.replace("{d}", Math.floor(hours / 24)).replace("{h}", hours % 24);
 }
 
 export function tickAges(root = document) {
