@@ -89,7 +89,11 @@ class Words:
     @transaction.atomic
     def _add(self, word: str, key: str) -> IncidentType:
         # The code is the source's own, so that two feeds' private words never become one type unseen.
-        code = f"{self.source.slug[:24]}-{_NOT_A_SLUG.sub('-', key)[:36].strip('-') or format(zlib.crc32(key.encode()), 'x')}"[:64]
+        # A word that does not fit, or is no slug (Arabic), gets a mark of its own: two long words must not become one type.
+        slug = _NOT_A_SLUG.sub("-", key).strip("-")
+        if slug.replace("-", " ") != key or len(slug) > 36:
+            slug = f"{slug[:27].strip('-')}-{zlib.crc32(key.encode()):x}".strip("-")
+        code = f"{self.source.slug[:24]}-{slug}"[:64]
         name = " ".join(word.split())[:MAX_WORD]
         kind, _ = IncidentType.objects.get_or_create(
             code=code, defaults={"name_en": name, "agency": self.source.agency, "is_reviewed": False}
