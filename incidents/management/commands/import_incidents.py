@@ -24,6 +24,7 @@ from incidents.services.importing import (
     complete_mapping,
     ensure_source,
     execute_import,
+    forget_source,
     open_table,
     start_import,
 )
@@ -59,7 +60,7 @@ class Command(BaseCommand):
             raise CommandError(_("There is no file %(file)s.") % {"file": file})
         try:
             run = archive_upload(file=file, name=file.name, by=None)
-            known = self._source(run, source, given, options, console)
+            known, is_new = self._source(run, source, given, options, console)
             run = start_import(
                 run=run,
                 source=known,
@@ -75,6 +76,8 @@ class Command(BaseCommand):
         shown = ", ".join(f"{target} ← {column}" for target, column in run.options["mapping"].items())
         console.print(f"{run.file_name}: {run.format}, {run.size_bytes:,} bytes; {shown}; {run.options['tz']}", markup=False)
         run = _Watched(console).execute(run)
+        if dry_run and is_new:
+            forget_source(source=known)
         seconds = time.monotonic() - began
         answer = {
             "read": run.read,
@@ -92,7 +95,7 @@ class Command(BaseCommand):
             self.stdout.flush()
             raise CommandError(run.error or _("The import was stopped: %(status)s.") % {"status": run.get_status_display()})
 
-    def _source(self, run: ImportRun, slug: str, given: dict[str, str], options: dict[str, Any], console: Console) -> Source:
+    def _source(self, run: ImportRun, slug: str, given: dict[str, str], options: dict[str, Any], console: Console) -> tuple[Source, bool]:
         path = archive_path(run)
         with open_table(path) as table:
             saved = Source.objects.filter(slug=slug).values_list("column_mapping", flat=True).first()
@@ -103,7 +106,7 @@ class Command(BaseCommand):
             console.print(
                 notice % {"source": slug, "agency": source.agency.slug, "region": source.region.code}, style="yellow", markup=False
             )
-        return source
+        return source, is_new
 
     def _say(self, run: ImportRun, seconds: float, console: Console) -> None:
         rate = run.read / seconds if seconds else 0

@@ -10,7 +10,7 @@ from incidents.services.importing.preview import Preview, PreviewRow, preview
 from incidents.services.importing.quarantine import dismiss_row, resubmit_row
 from incidents.services.importing.readers import RefusedFile, open_table, sniff
 from incidents.services.importing.running import cancel_import, execute_import, start_import, waiting_imports
-from incidents.services.importing.sources import ensure_source, require_source
+from incidents.services.importing.sources import ensure_source, forget_source, require_source
 
 __all__ = [
     "REQUIRED",
@@ -25,6 +25,7 @@ __all__ = [
     "dismiss_row",
     "ensure_source",
     "execute_import",
+    "forget_source",
     "open_table",
     "preview",
     "rejects_path",

@@ -14,7 +14,7 @@ from accounts.models import Agency
 from core import audit
 from core.errors import Invalid, NotFound
 from geography.models import Region
-from incidents.models import Source
+from incidents.models import ImportRun, Source
 from incidents.permissions import Actor, require
 from incidents.services.importing.preparing import Preparer
 from incidents.services.importing.readers import open_table
@@ -57,6 +57,14 @@ def ensure_source(
     source = Source.objects.create(slug=slug, name=slug.replace("-", " ").replace("_", " ").title(), agency=owner, region=region)
     audit.record("source.add", obj=source, by=by, after={"slug": slug, "agency": owner.slug, "region": region.code})
     return source, True
+
+
+@transaction.atomic
+def forget_source(*, source: Source, by: Actor | None = None) -> None:
+    """Take back a source that was added for a dry run."""
+    ImportRun.objects.filter(source=source, is_dry_run=True).update(source=None)
+    audit.record("source.remove", obj=source, by=by, reason="dry run")
+    source.delete()
 
 
 def _region_of(path: Path, mapping: Mapping[str, str], srid: int) -> Region | None:

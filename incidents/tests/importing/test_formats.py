@@ -216,6 +216,11 @@ def test_an_unknown_source_is_added_in_the_region_of_its_points(command, write, 
     assert command(write(HEAD + ROWS), source="Not a slug!")["failed"]
 
 
+def test_a_dry_run_leaves_no_new_source_behind(command, write):
+    assert command(write(HEAD + ROWS), source="new-feed", dry_run=True)["accepted"] == 2
+    assert not Source.objects.filter(slug="new-feed").exists() and not Incident.objects.exists()
+
+
 def test_the_command_refuses_what_it_does_not_know(command, write):
     assert "no such field" in command(write(HEAD + ROWS), map=["colour=type"])["failed"]
     assert "TARGET=COLUMN" in command(write(HEAD + ROWS), map=["type"])["failed"]
@@ -237,6 +242,12 @@ def test_a_file_over_the_limit_is_refused(write, settings):
     settings.IMPORT_MAX_BYTES = 100
     with pytest.raises(RefusedFile):
         importing.archive_upload(file=write(HEAD + ROWS * 10), name="x.csv", by=None)
+
+
+def test_outlines_are_no_incidents(write):
+    shape = {"type": "Feature", "properties": {"a": 1}, "geometry": {"type": "Polygon", "coordinates": []}}
+    with pytest.raises(RefusedFile, match="not a point"):
+        open_table(write(json.dumps({"type": "FeatureCollection", "features": [shape]})))
 
 
 def test_a_large_geojson_is_read_in_pieces(write):

@@ -45,7 +45,9 @@ class Objects(Table):
         self.columns = list(names)[:MAX_COLUMNS]
         if not self.columns:
             self.close()
-            raise RefusedFile(str(self._broken) if self._broken else _("The file holds no objects with named values."))
+            wrong = next((problem for *_rest, problem in self._peeked if problem is not None and problem.code == "geometry"), None)
+            why = self._broken or (wrong.message if wrong else _("The file holds no objects with named values."))
+            raise RefusedFile(str(why))
 
     def objects(self) -> Iterator[tuple[int, Any, int, str]]:
         """Each object with its number, its size and (where it is no JSON) its text; the object is then ``None``."""
