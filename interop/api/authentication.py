@@ -57,6 +57,9 @@ class KeyScheme(OpenApiAuthenticationExtension):
             {"type": "apiKey", "in": "header", "name": "Authorization", "description": "The partner's key, as `Token <key>`."},
         ]
 
+    def get_security_requirement(self, auto_schema: Any) -> Any:
+        return [{"X-API-Key": []}, {"Token": []}]
+
 
 class HasScope(BasePermission):
     """The key must have the view's ``scope``. A person who is signed in may read where the view says ``people_may_read``."""

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="api-schema"),
     path("docs", views.swagger, name="api-docs"),
     path("redoc", views.redoc, name="api-redoc"),
+    path("redoc.js", views.redoc_script, name="api-redoc-script"),
     path("incidents", IncidentList.as_view(), name="api-incidents"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
