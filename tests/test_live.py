@@ -12,6 +12,7 @@ import httpx
 import pytest
 import websockets
 
+from core.models import Event
 from incidents.services import close_incident, move_incident
 from tests.live_server import run_async, session_of
 
@@ -56,6 +57,14 @@ async def opened(site: Any, key: str, *, room: str = "all", query: str = "", ori
     where = f"{site.websocket_url}/ws/live?room={room}{query}"
     async with websockets.connect(where, additional_headers=headers, origin=site.url if origin == "own" else origin) as socket:  # type: ignore[arg-type]
         yield Page(socket)
+
+
+def settled() -> None:
+    """What was announced so far has its numbers."""
+    deadline = time.monotonic() + 20
+    while Event.objects.filter(seq=None).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_page_is_told_of_an_incident_with_its_card_and_its_point(live_site, cast, report):
@@ -115,6 +124,7 @@ def test_a_foreign_jurisdiction_is_never_told(live_site, cast, report, places):
 def test_a_room_is_told_of_its_own_alone(live_site, cast, report, places):
     async def story():
         first, second = report(), report(location=places.in_sharq)
+        settled()
         async with (
             opened(live_site, key, room=f"incident:{first.ref}") as one,
             opened(live_site, key, room=f"governorate:{places.capital.pk}") as capital,
@@ -228,7 +238,6 @@ def test_a_page_from_another_time_starts_over(live_site, cast):
 def test_a_page_that_missed_too_much_starts_over(live_site, cast):
     from core.events import publish
     from core.live.pushes import REPLAY_LIMIT
-    from core.models import Event
 
     async def story():
         async with opened(live_site, key, query="&after=0") as page:
@@ -237,10 +246,7 @@ def test_a_page_that_missed_too_much_starts_over(live_site, cast):
 
     Event.objects.bulk_create(Event(type="test.happened") for _ in range(REPLAY_LIMIT))
     publish("test.happened")
-    deadline = time.monotonic() + 10
-    while Event.objects.filter(seq=None).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    settled()
     key = session_of(cast.officer)
     run_async(story())
 
@@ -356,6 +362,7 @@ def test_when_boundaries_move_every_page_loads_its_list_anew(live_site, cast, re
 
     async def story():
         incident = report()
+        settled()
         async with opened(live_site, key) as page, opened(live_site, key, room=f"incident:{incident.ref}") as one:
             head = (await page.next("beat"))["head"]
             await one.next("beat")
@@ -370,6 +377,29 @@ def test_when_boundaries_move_every_page_loads_its_list_anew(live_site, cast, re
             assert [frame["t"] for frame in frames] == ["reset", "event", "beat"]
 
     key = session_of(cast.officer)
+    run_async(story())
+
+
+def test_who_comes_late_is_told_how_things_stand_and_judged_by_where_they_stand(live_site, cast, report, places):
+    from core.events import publish
+    from incidents.models import Incident
+
+    async def story():
+        async with opened(live_site, key_of_stranger, query="&after=0") as stranger, opened(live_site, key, query="&after=0") as officer:
+            await officer.next("hello")
+            incident = report(location=places.in_sharq)
+            opened_there = await stranger.next("event")
+            Incident.objects.filter(pk=incident.pk).update(governorate=places.hawalli, area=places.salmiya, priority=5)
+            publish("incident.changed", subject=incident, agency_id=cast.police.pk, governorate_id=places.hawalli.pk)
+            changed = await officer.next("event")
+            await stranger.socket.send('{"t":"resume","after":0}')
+            assert await stranger.quiet()
+            await officer.socket.send('{"t":"resume","after":0}')
+            again = [await officer.next("event"), await officer.next("event")]
+            assert [event["seq"] for event in again] == [opened_there["seq"], changed["seq"]]
+            assert all('data-priority="5"' in event["html"] for event in again)
+
+    key, key_of_stranger = session_of(cast.officer), session_of(cast.stranger)
     run_async(story())
 
 

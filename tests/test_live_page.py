@@ -203,3 +203,13 @@ def test_a_page_whose_session_ended_says_so_and_stays_away(page, sign_in, cast):
     cast.officer.is_active = False
     cast.officer.save(update_fields=["is_active"])
     assert reaches(page, "stale")["reason"] == "signed-out"
+
+
+def test_a_page_without_a_network_says_so_and_is_live_again_when_it_returns(page, sign_in, cast):
+    sign_in(page, cast.officer)
+    page.goto("/test/page")
+    reaches(page, "live")
+    page.context.set_offline(True)
+    assert reaches(page, "stale")["reason"] == "offline"
+    page.context.set_offline(False)
+    reaches(page, "live", within_ms=4_000)

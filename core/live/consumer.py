@@ -144,7 +144,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _move_with(self, user: Any) -> None:
         """What the viewer may see has changed: leave the room if it is no longer theirs, else show the page anew."""
         assert self.hub is not None
-        room = await self.hub.room(user, self.room_name)
+        try:
+            room = await self.hub.room(user, self.room_name)
+        except DatabaseError:
+            await self._end(TRY_LATER)
+            return
         if room is None:
             await self._end(NO_LONGER)
         else:
@@ -155,6 +159,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.must_reset = True
         if self.hub is not None:
             self.hub.tell()
+
+    def fail(self) -> None:
+        self._run(self._end(FAILED))
 
     # --- what the page is told: by this task alone -----------------------------------------------------------------
 

@@ -46,6 +46,9 @@ class Socket(Protocol):
     def start_over(self) -> None:
         """The log itself was set back."""
 
+    def fail(self) -> None:
+        """It is not known who sits behind the socket: close it, and let the page come back."""
+
 
 class Hub:
     """Lives while there are sockets. Everything here runs on the web process's event loop, reads in one thread beside it."""
@@ -256,6 +259,11 @@ class Hub:
                 users = await self._in_thread(lambda keys=keys: viewers_of(keys))  # type: ignore[misc]
             except (DatabaseError, InterfaceError):
                 continue  # without the database there is nothing to push either
+            except Exception:
+                logger.exception("nobody could be looked after")
+                for socket in sockets:
+                    socket.fail()
+                continue
             for socket in sockets:
                 socket.viewer_is(users.get(socket.session_key))
 

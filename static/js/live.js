@@ -224,7 +224,11 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
 
   function awake() {
     // Timers slept with the page, or the network is back: do not wait for the next turn.
-    if (document.visibilityState === "hidden" || (openedAt && Date.now() - heardAt < SILENCE_MS)) return;
+    if (document.visibilityState === "hidden") return;
+    if (openedAt && Date.now() - heardAt < SILENCE_MS) {
+      fill(); // answered at once, by a beat at least
+      return;
+    }
     if (openedAt) drop();
     connect();
   }
