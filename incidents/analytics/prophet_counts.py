@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from incidents.analytics.counts import count_interval, spread
 from incidents.analytics.history import History, Predicted, TooLittleHistory
+from incidents.analytics.weekday_counts import WeekdayCounts
 
 _FloatArray = NDArray[np.float64]
 
@@ -24,7 +25,8 @@ class ProphetCounts:
     hide that the model does not fit, so it is asked only where it does: at ``least_a_day`` incidents a day or more over the
     last ``least_days`` days. It is fitted to ``2·sqrt(y + 3/8)`` (Anscombe), whose noise is close to Gaussian with variance 1 for a
     Poisson count, which is then squared back with the correction that keeps the mean. The interval is not Prophet's but a negative
-    binomial one around its mean, as wide as the counts of the last year fell around the fit.
+    binomial one around its mean, as wide as the counts of the last year fell around the fit, or as they fell around plain counting a
+    week ahead (:class:`WeekdayCounts`), whichever is wider.
 
     References
     ----------
@@ -59,7 +61,8 @@ class ProphetCounts:
         if not np.isfinite(mean).all() or (mean <= 0).any():
             raise TooLittleHistory("Prophet's answer is no count.")
         year = slice(max(0, n - 364), n)
-        phi = spread(counts[year], mean[year])
+        # A fit is always closer to the days it has seen. It may not claim to be surer of the next ones than counting has been.
+        phi = max(spread(counts[year], mean[year]), WeekdayCounts().spread_ahead(history))
         expected = mean[n:]
         return Predicted(expected, *count_interval(expected, expected * phi, share=interval), method=self.name)
 

@@ -54,16 +54,19 @@ class WeekdayCounts:
         if lately < self.least_incidents:
             raise TooLittleHistory(f"Too little history: {lately} incidents in half a year, needs {self.least_incidents}.")
         n = len(counts)
-        weekdays = history.weekdays(horizon)
-        expected = self._expected(counts, weekdays, n, horizon)
+        expected = self._expected(counts, history.weekdays(horizon), n, horizon)
+        return Predicted(expected, *count_interval(expected, expected * self.spread_ahead(history), share=interval), method=self.name)
+
+    def spread_ahead(self, history: History) -> float:
+        """How many times wider than Poisson the days of the last 26 weeks fell around what this method said a week ahead."""
+        counts, n = history.counts, len(history.counts)
+        weekdays = history.weekdays()
         weeks = min(26, (n - self.least_days) // 7)
-        past = np.full(n, np.nan)
-        for week in range(weeks):
-            origin = n - 7 * (week + 1)
-            past[origin : origin + 7] = self._expected(counts[:origin], weekdays, origin, 7)
-        tried = np.isfinite(past)
-        phi = spread(counts[tried], past[tried]) if weeks >= 4 else spread(counts, np.full(n, np.nanmean(counts)), used=1)
-        return Predicted(expected, *count_interval(expected, expected * phi, share=interval), method=self.name)
+        if weeks < 4:
+            return spread(counts, np.full(n, np.nanmean(counts)), used=1)
+        origins = [n - 7 * (week + 1) for week in range(weeks)]
+        said = np.concatenate([self._expected(counts[:origin], weekdays, origin, 7) for origin in origins])
+        return spread(np.concatenate([counts[origin : origin + 7] for origin in origins]), said)
 
     def _expected(self, counts: _FloatArray, weekdays: NDArray[np.int64], n: int, horizon: int) -> _FloatArray:
         """From the first ``n`` days alone."""
