@@ -199,6 +199,25 @@ def test_everything_by_keyboard(board, report):
     assert page.evaluate("document.activeElement.id") == "command"
 
 
+def test_the_search_box_takes_commands(board, report):
+    report(severity=1)
+    critical = report(severity=4)
+    page = board()
+    page.keyboard.press("Control+k")
+    expect(page.locator("#commands")).to_be_visible()
+    page.keyboard.type("crit")
+    expect(page.locator("#commands li:visible")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?severity=4")
+    assert refs(page) == [critical.ref]
+    page.keyboard.press("/")
+    page.keyboard.type("smoke")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?q=smoke")
+    expect(page.locator("#cards .card")).to_have_count(0)
+
+
 def test_focus_is_always_visible(board, report):
     report()
     page = board()

@@ -127,3 +127,65 @@ document.addEventListener("keydown", (event) => {
     help?.showModal();
   }
 });
+
+// --- the search box also takes commands ------------------------------------------------------------------------------
+const commands = document.getElementById("commands");
+
+function offer() {
+  const words = command.value.trim().toLocaleLowerCase();
+  let left = 0;
+  for (const option of commands.children) {
+    option.hidden = words !== "" && !option.textContent.toLocaleLowerCase().includes(words);
+    if (!option.hidden) left += 1;
+  }
+  choose(null);
+  show(left > 0);
+}
+
+function show(is) {
+  commands.hidden = !is;
+  command.setAttribute("aria-expanded", String(is));
+  if (!is) choose(null);
+}
+
+function choose(option) {
+  for (const other of commands.children) other.setAttribute("aria-selected", String(other === option));
+  if (option) {
+    command.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  } else command.removeAttribute("aria-activedescendant");
+}
+
+function run(option) {
+  show(false);
+  command.blur();
+  if (option.dataset.opens) document.getElementById(option.dataset.opens).showModal();
+  else location.assign(option.dataset.href);
+}
+
+if (command && commands) {
+  command.addEventListener("focus", offer);
+  command.addEventListener("input", offer);
+  command.addEventListener("blur", () => show(false));
+  command.addEventListener("keydown", (event) => {
+    const shown = [...commands.children].filter((option) => !option.hidden);
+    const chosen = shown.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    if ((event.key === "ArrowDown" || event.key === "ArrowUp") && shown.length) {
+      event.preventDefault();
+      show(true);
+      const by = event.key === "ArrowDown" ? 1 : -1;
+      choose(shown[(chosen + by + (chosen < 0 && by < 0 ? 1 : 0) + shown.length) % shown.length]);
+    } else if (event.key === "Enter") {
+      if (chosen >= 0) {
+        event.preventDefault();
+        run(shown[chosen]);
+      } else show(false);
+    } else if (event.key === "Escape") show(false);
+  });
+  // Before the box loses focus and the list with it.
+  commands.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    const option = event.target.closest("[role=option]");
+    if (option) run(option);
+  });
+}
