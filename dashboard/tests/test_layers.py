@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -210,6 +211,47 @@ def test_nothing_new_is_a_304_and_a_change_is_not(client: Any, cast: Cast, repor
     assert (again.status_code, again.content) == (304, b"")
     report()
     assert client.get(INCIDENTS, headers={"if-none-match": first["ETag"]}).status_code == 200
+
+
+def test_a_browser_that_takes_gzip_gets_the_same_in_an_eighth(client: Any, cast: Cast, report: Callable[..., Incident]) -> None:
+    for _ in range(30):
+        report()
+    client.force_login(cast.officer)
+    plain, pressed = client.get(INCIDENTS), client.get(INCIDENTS, headers={"accept-encoding": "gzip, br"})
+    assert pressed["Content-Encoding"] == "gzip"
+    assert gzip.decompress(pressed.content) == plain.content
+    assert len(pressed.content) * 5 < len(plain.content)
+    assert client.get(INCIDENTS, headers={"accept-encoding": "gzip", "if-none-match": plain["ETag"]}).status_code == 304
+
+
+def test_the_maps_page_lists_what_its_reader_may_see(client: Any, cast: Cast, places: Places, report: Callable[..., Incident]) -> None:
+    here, there = report(), report(location=places.in_sharq)
+    client.force_login(cast.officer)
+    for path in ("/map/", "/map/list/"):
+        page = client.get(path).content.decode()
+        assert here.ref in page
+        assert there.ref not in page
+    assert 'data-bounds="[47.9,29.3,48.0,29.4]"' in client.get("/map/").content.decode()
+
+
+def test_the_list_beside_the_map_takes_its_filters(client: Any, cast: Cast, places: Places, report: Callable[..., Incident]) -> None:
+    worst, mild = report(severity=4), report(severity=1)
+    client.force_login(cast.officer)
+    page = client.get("/map/list/?severity=4").content.decode()
+    assert worst.ref in page
+    assert mild.ref not in page
+    assert 'data-query="severity=4"' in page
+    assert "No incident matches these filters." in client.get("/map/list/?severity=3").content.decode()
+
+
+def test_somebody_without_a_governorate_gets_a_page_and_not_an_error(client: Any, cast: Cast, report: Callable[..., Incident]) -> None:
+    report()
+    cast.officer.governorates.clear()
+    client.force_login(cast.officer)
+    assert 'data-bounds=""' in client.get("/map/").content.decode()
+    assert client.get(INCIDENTS).json()["total"] == 0
+    for path in ("/hotspots/", "/forecast/"):
+        assert client.get(path).status_code == 200, path
 
 
 def test_the_points_cost_the_same_however_many(
