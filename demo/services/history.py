@@ -81,6 +81,7 @@ def places_of(region: Region) -> list[Place]:
     areas = (
         Zone.objects.level(Zone.Level.AREA)
         .filter(region=region, parent__isnull=False)
+        .exclude(name_en__endswith="Island")  # nobody to report anything
         .annotate(square_metres=Area(Transform("boundary", region.metric_srid)))
         .select_related("parent")
         .only("label_point", "parent__code")
@@ -111,7 +112,7 @@ def sources_of(region: Region) -> dict[str, Source]:
     found = {}
     for agency in Agency.objects.filter(slug__in=("police", "traffic", "fire", "ems", "municipality")):
         found[agency.slug], _ = Source.objects.get_or_create(
-            slug=f"demo-{agency.slug}", defaults={"name": f"{agency.name_en} (synthetic)", "agency": agency, "region": region}
+            slug=f"demo-{agency.slug}", defaults={"name": f"{agency.name_en} · {agency.name_ar}", "agency": agency, "region": region}
         )
     return found
 
@@ -143,6 +144,7 @@ def seed_history(*, region: Region, count: int, now: datetime | None = None, see
         stored = cursor.rowcount
         cursor.execute(_REPORTS)
         cursor.execute(_LOG)
+    Source.objects.filter(slug__startswith="demo-").update(last_received_at=now)
     audit.record("demo.seed", after={"incidents": stored, "seed": seed})
     publish(events.INCIDENTS_IMPORTED, data={"source": "demo", "count": stored})
     return stored
