@@ -15,7 +15,10 @@ from core.text import fold
 from geography.atlas import Atlas
 from geography.gazetteer import COUNTRY_NUMBER, GOVERNORATES, read_areas
 from geography.models import Zone
-from geography.services import load_gazetteer, place_of
+from geography.services import import_official, import_zones, load_gazetteer, place_of
+from geography.tests.conftest import shared
+from geography.tiles import zone_tile
+from geography.zonefiles import ZoneFields
 
 
 def points_of(wkt: str) -> list[Point]:
@@ -105,13 +108,9 @@ def test_the_sea_and_the_neighbours_are_no_place(kuwait, lon, lat):
     assert place_of(Point(lon, lat, srid=4326)) is None
 
 
-def test_loading_it_again_changes_nothing(kuwait):
-    before = set(Zone.objects.values_list("pk", "updated_at"))
+def test_loading_the_same_edition_again_does_nothing(kuwait):
     events = Event.objects.count()
     assert not load_gazetteer().did_something
-    forced = load_gazetteer(force=True)
-    assert not forced.did_something
-    assert set(Zone.objects.values_list("pk", "updated_at")) == before
     assert Event.objects.count() == events
 
 
@@ -121,7 +120,7 @@ def test_it_leaves_an_audit_record_and_an_event(kuwait):
     assert Event.objects.filter(type="geography.zones_changed", subject_id=kuwait.pk).exists()
 
 
-def test_a_renamed_area_is_mended_and_a_foreign_approximate_one_retired(kuwait):
+def test_drawing_it_again_touches_only_what_differs(kuwait):
     Zone.objects.filter(region=kuwait, code="HA-SALMIYA").update(name_en="Wrong")
     salmiya = Zone.objects.get(region=kuwait, code="HA-SALMIYA")
     stray = Zone.objects.create(
@@ -134,8 +133,11 @@ def test_a_renamed_area_is_mended_and_a_foreign_approximate_one_retired(kuwait):
         label_point=salmiya.label_point,
         is_approximate=True,
     )
+    others = Zone.objects.exclude(pk__in=[salmiya.pk, stray.pk])
+    before = set(others.values_list("pk", "updated_at"))
     done = load_gazetteer(force=True)
-    assert (done.changed, done.retired) == (1, 1)
+    assert (done.added, done.changed, done.retired) == (0, 1, 1)
+    assert set(others.values_list("pk", "updated_at")) == before
     salmiya.refresh_from_db()
     stray.refresh_from_db()
     assert salmiya.name_en == "Salmiya" and not stray.is_active
@@ -174,3 +176,49 @@ def test_most_of_each_neighbourhood_not_only_its_middle_is_in_the_right_governor
                 right += place is not None and codes.get(place.governorate_id) == GOVERNORATE_OF[feature["properties"]["gov_no"]]
                 total += 1
     assert right >= 0.95 * total, right / total
+
+
+def test_official_neighbourhoods_take_the_place_of_the_gazetteer(kuwait, neighbourhoods):
+    rows = {zone.pk for zone in Zone.objects.filter(region=kuwait).in_use()}
+    governorates, areas = import_official(path=shared("kuwait-geo/neighbourhoods.geojson"))
+    assert (governorates.level, governorates.read, governorates.changed, governorates.added) == ("governorate", 6, 6, 0)
+    assert (areas.read, areas.changed + areas.added) == (198, 198)
+    assert areas.changed >= 190 and areas.topology.overlap_m2 < 200
+    zones = Zone.objects.filter(region=kuwait).in_use()
+    assert len({zone.pk for zone in zones} & rows) >= 197
+    assert not zones.filter(level__in=["governorate", "area"], is_approximate=True).exists()
+    for neighbourhood in neighbourhoods:
+        facts = neighbourhood["properties"]
+        place = place_of(Point(facts["label_lon"], facts["label_lat"], srid=4326))
+        area = zones.level("area").get(code=str(facts["nhood_no"]))
+        assert place and (place.area_id, place.governorate_id) == (area.pk, area.parent_id)
+
+
+def test_official_governorates_alone_are_taken_too(kuwait):
+    (done,) = import_official(path=shared("kuwait-geo/governorates.geojson"))
+    assert (done.read, done.changed, done.retired) == (6, 6, 0)
+    assert set(Zone.objects.filter(region=kuwait).level("governorate").values_list("code", "name_en")) >= {("KW-KU", "Capital")}
+
+
+def test_official_areas_alone_pull_the_approximate_governorates_after_them(kuwait, neighbourhoods):
+    fields = ZoneFields("nhood_no", "name_en", "name_ar")
+    done = import_zones(path=shared("kuwait-geo/neighbourhoods.geojson"), level="area", fields=fields)
+    assert (done.read, done.without_parent, set(done.redrawn_zones)) == (
+        198,
+        0,
+        {"KW", "KW-KU", "KW-HA", "KW-FA", "KW-AH", "KW-JA", "KW-MU"},
+    )
+    lost = 0
+    for neighbourhood in neighbourhoods:
+        facts = neighbourhood["properties"]
+        place = place_of(Point(facts["label_lon"], facts["label_lat"], srid=4326))
+        assert place and place.area_id
+        lost += place.governorate_id is None
+    assert lost == 0
+
+
+def test_the_whole_of_kuwait_fits_a_small_tile(kuwait):
+    whole = zone_tile(level="area", z=6, x=40, y=26, version="test")
+    assert 5_000 < len(whole) < 120_000
+    assert all(zone_tile(level=level, z=6, x=40, y=26, version="test") for level in ("country", "governorate"))
+    assert Zone.objects.filter(region=kuwait).level("area").count() == 198

@@ -279,28 +279,6 @@ def test_the_command_says_in_words_what_it_did(places, file, capsys):
         call_command("import_zones", path, level="block", code_field="code", name_en_field="en")
 
 
-def test_official_neighbourhoods_take_the_place_of_the_gazetteer(kuwait, neighbourhoods):
-    rows = {zone.pk for zone in Zone.objects.filter(region=kuwait).in_use()}
-    governorates, areas = import_official(path=shared("kuwait-geo/neighbourhoods.geojson"))
-    assert (governorates.level, governorates.read, governorates.changed, governorates.added) == ("governorate", 6, 6, 0)
-    assert (areas.read, areas.changed + areas.added) == (198, 198)
-    assert areas.changed >= 190 and areas.topology.overlap_m2 < 200
-    zones = Zone.objects.filter(region=kuwait).in_use()
-    assert len({zone.pk for zone in zones} & rows) >= 197
-    assert not zones.filter(level__in=["governorate", "area"], is_approximate=True).exists()
-    for neighbourhood in neighbourhoods:
-        facts = neighbourhood["properties"]
-        place = place_of(Point(facts["label_lon"], facts["label_lat"], srid=4326))
-        area = zones.level("area").get(code=str(facts["nhood_no"]))
-        assert place and (place.area_id, place.governorate_id) == (area.pk, area.parent_id)
-
-
-def test_official_governorates_alone_are_taken_too(kuwait):
-    (done,) = import_official(path=shared("kuwait-geo/governorates.geojson"))
-    assert (done.read, done.changed, done.retired) == (6, 6, 0)
-    assert set(Zone.objects.filter(region=kuwait).level("governorate").values_list("code", "name_en")) >= {("KW-KU", "Capital")}
-
-
 def test_the_shared_cities_come_in_as_regions(places):
     import_zones(path=shared("crime/stlouis_box.geojson"), level="country", fields=ZoneFields("code", "name_en", "name_ar"))
     done = import_zones(

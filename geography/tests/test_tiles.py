@@ -10,8 +10,6 @@ from django.contrib.gis.gdal import DataSource
 from django.core.cache import cache
 from django.urls import reverse
 
-from geography.models import Zone
-
 
 def tile_of(lon: float, lat: float, z: int) -> tuple[int, int, int]:
     y = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
@@ -89,12 +87,3 @@ def test_a_tile_costs_one_question_once_it_is_cut(signed_in, django_assert_num_q
     cache.clear()
     with django_assert_num_queries(4):
         signed_in.get(url)
-
-
-def test_the_whole_of_kuwait_fits_a_small_tile(kuwait, rf):
-    from geography.tiles import zone_tile
-
-    whole = zone_tile(level="area", z=6, x=40, y=26, version="test")
-    assert 5_000 < len(whole) < 120_000
-    assert all(zone_tile(level=level, z=6, x=40, y=26, version="test") for level in ("country", "governorate"))
-    assert Zone.objects.filter(region=kuwait).level("area").count() == 198
