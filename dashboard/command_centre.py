@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from core.events import log_head
-from dashboard.selectors import Figures, key_figures
-from incidents.models import ImportRun, Incident, IncidentType, PipelineRun, RejectedRow, Source
+from dashboard.selectors import Figures, _shared, key_figures
+from incidents.models import ImportRun, Incident, IncidentType, PipelineRun, RejectedRow
+from incidents.services.quality import FeedHealth, feed_health
 
 NEWEST = 12
 RUNS = 4
 FEEDS = 12
+FEEDS_FOR_S = 10
 ENDED = {PipelineRun.Status.DONE, PipelineRun.Status.FAILED}
 SILENT_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class FeedHealth:
-    """How one source is doing: when it was last heard, what it brought in a day, what of it waits."""
-
-    source: Source
-    last_received_at: datetime | None
-    last_day: int
-    waiting: int
+class Feed:
+    health: FeedHealth
     is_silent: bool
+
+    @property
+    def waiting(self) -> int:
+        return self.health.waiting_rejected + self.health.waiting_quarantined
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class CommandCentre:
     live_head: int
     figures: Figures
     newest: list[Incident]
-    feeds: list[FeedHealth]
+    feeds: list[Feed]
     feeds_left_out: int
     runs: list[PipelineRun]
     is_running: bool
@@ -56,7 +57,7 @@ class CommandCentre:
 
 def command_centre(viewer: User) -> CommandCentre:
     head = log_head()
-    feeds = feed_health(viewer)
+    feeds = feeds_of(viewer)
     agencies = jurisdiction_of(viewer).agency_ids
     imports: QuerySet[ImportRun] = ImportRun.objects.select_related("source").order_by("-id")
     if agencies is not None:
@@ -85,32 +86,19 @@ def waiting_rows(viewer: object) -> QuerySet[RejectedRow]:
     return RejectedRow.objects.filter(condition, status__in=[RejectedRow.Status.REJECTED, RejectedRow.Status.QUARANTINED])
 
 
-def feed_health(viewer: object) -> list[FeedHealth]:
-    """The sources in use, the ones that need somebody first."""
-    agencies = jurisdiction_of(viewer).agency_ids
-    sources = Source.objects.filter(is_active=True).select_related("agency")
-    if agencies is not None:
-        sources = sources.filter(agency_id__in=sorted(agencies))
-    now = timezone.now()
-    day = dict(
-        Incident.objects.visible_to(viewer)
-        .occurred_between(now - timedelta(days=1), now + timedelta(minutes=10))
-        .values_list("source")
-        .annotate(n=Count("pk"))
-        .order_by()
-    )
-    waiting = dict(waiting_rows(viewer).values_list("source").annotate(n=Count("pk")).order_by())
-    feeds = [
-        FeedHealth(
-            source,
-            source.last_received_at,
-            day.get(source.pk, 0),
-            waiting.get(source.pk, 0),
-            is_silent=source.last_received_at is not None and now - source.last_received_at > SILENT_AFTER,
-        )
-        for source in sources
-    ]
-    return sorted(feeds, key=lambda feed: (-feed.waiting, -feed.last_day, feed.source.slug))
+def feeds_of(viewer: object) -> list[Feed]:
+    """The sources in use, the ones that need somebody first; asked for anew at most every few seconds."""
+
+    def look() -> list[Feed]:
+        now = timezone.now()
+        return [
+            Feed(health, is_silent=health.last_received_at is not None and now - health.last_received_at > SILENT_AFTER)
+            for health in feed_health(viewer)
+            if health.source.is_active
+        ]
+
+    feeds = _shared("feeds", viewer, FEEDS_FOR_S, look)
+    return sorted(feeds, key=lambda feed: (-feed.waiting, -feed.health.window_incidents, feed.health.source.slug))
 
 
 def _inbox_dead(viewer: User) -> int | None:

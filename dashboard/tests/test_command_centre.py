@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.models import AuditEntry
-from dashboard.command_centre import command_centre, feed_health
+from dashboard.command_centre import command_centre, feeds_of
 from incidents.models import ImportRun, IncidentType, PipelineRun, RejectedRow, Source
 from interop.models import InboxMessage, Partner, PartnerKey
 from interop.services import issue_key
@@ -33,11 +33,12 @@ def test_each_viewer_sees_the_newest_incidents_feeds_imports_and_rows_of_their_j
     RejectedRow.objects.create(source=police_112, status="dismissed", errors=[], raw={})
     seen = command_centre(cast.supervisor)
     assert [incident.pk for incident in seen.newest] == [here.pk]
-    assert [feed.source.slug for feed in seen.feeds] == ["test-112"] and seen.feeds[0].last_day == 1
+    [feed] = seen.feeds
+    assert (feed.health.source.slug, feed.health.window_incidents, feed.waiting) == ("test-112", 1, 1)
     assert [run.file_name for run in seen.imports] == ["police.csv"] and seen.waiting_rows == 1
     everything = command_centre(cast.superadmin)
     assert {incident.pk for incident in everything.newest} == {here.pk, theirs.pk} and everything.waiting_rows == 2
-    assert {feed.source.slug for feed in feed_health(cast.superadmin)} >= {"test-112", "fire-cad"}
+    assert {feed.health.source.slug for feed in feeds_of(cast.superadmin)} >= {"test-112", "fire-cad"}
 
 
 def test_the_first_page_counts_unreviewed_types_and_answers_in_both_languages(cast, report):
