@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.gis.db import models as gis_models
 from django.core.exceptions import PermissionDenied
@@ -50,6 +52,29 @@ class CappedPaginator(Paginator):
     @property
     def is_capped(self) -> bool:
         return self.count > COUNT_LIMIT
+
+
+class SpannedChangeList(ChangeList):
+    """For a list of half a million rows: its date hierarchy offers the periods between the first and the last row, which an index
+    tells at once, instead of scanning every row for the periods that occur (measured: 0.7 s of a 1 s page)."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
+        rows = super().get_queryset(request, exclude_parameters)
+        rows.datetimes = partial(_periods, rows)  # type: ignore[method-assign,assignment]
+        return rows
+
+
+def _periods(rows: models.QuerySet, field: str, kind: str, *_order: Any, **_options: Any) -> list[datetime.datetime]:
+    span = rows.order_by().aggregate(first=models.Min(field), last=models.Max(field))
+    if span["first"] is None:
+        return []
+    at, last = (timezone.localtime(span[name]).replace(hour=0, minute=0, second=0, microsecond=0) for name in ("first", "last"))
+    if kind == "year":
+        return [at.replace(year=year, month=1, day=1) for year in range(at.year, last.year + 1)]
+    if kind == "month":
+        months = range(at.year * 12 + at.month - 1, last.year * 12 + last.month)
+        return [at.replace(year=month // 12, month=month % 12 + 1, day=1) for month in months]
+    return [at + datetime.timedelta(days=day) for day in range((last.date() - at.date()).days + 1)]
 
 
 class CentreAdmin(admin.ModelAdmin):

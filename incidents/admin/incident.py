@@ -22,6 +22,7 @@ from core.admin_kit import (
     ReadOnlyAdmin,
     ReadOnlyInline,
     ReasonForm,
+    SpannedChangeList,
     age,
     as_json,
     bdi,
@@ -302,6 +303,9 @@ class IncidentAdmin(MapMedia, ActsOnRows, CentreAdmin):
             .select_related("block", "sector", "duplicate_of__region")
             .defer("block__boundary", "sector__boundary", "duplicate_of__search")
         )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return SpannedChangeList
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return (queryset.matching(search_term) if search_term.strip() else queryset), False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime
 
 import openpyxl
 import pytest
@@ -149,6 +150,23 @@ def test_marking_a_duplicate_names_the_original_by_its_reference(cast, report, p
     assert Incident.objects.get(pk=second.pk).state == State.RECEIVED
     assert said(act(client, "duplicate", [second], apply="1", original=first.ref)) == ["1 incident was marked."]
     assert Incident.objects.get(pk=second.pk).duplicate_of == first
+
+
+def test_the_date_hierarchy_leads_from_years_to_days(cast, report, settings):
+    for moment in ("2024-12-31T22:30:00+00:00", "2026-02-03T08:00:00+00:00", "2026-02-05T08:00:00+00:00"):
+        report(occurred_at=datetime.fromisoformat(moment))
+    client = enter(cast.supervisor)
+
+    def offered(**chosen):
+        return client.get(reverse(LIST), chosen).content.decode()
+
+    # The first lies in 2025 by Kuwait's clock.
+    assert "occurred_at__year=2025" in offered() and "occurred_at__year=2024" not in offered() and "occurred_at__year=2026" in offered()
+    assert "occurred_at__month=2&" in offered(occurred_at__year=2026) and "occurred_at__month=5" not in offered(occurred_at__year=2026)
+    month = offered(occurred_at__year=2026, occurred_at__month=2)
+    assert "occurred_at__day=3&" in month and "occurred_at__day=5&" in month and "occurred_at__day=6&" not in month
+    day = client.get(reverse(LIST), {"occurred_at__year": 2026, "occurred_at__month": 2, "occurred_at__day": 3})
+    assert len(day.context["cl"].result_list) == 1
 
 
 # -- types -----------------------------------------------------------------------------------------------------------------
