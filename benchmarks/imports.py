@@ -29,6 +29,7 @@ def shared() -> Path:
 
 
 def run(report: Report) -> None:
+    from django.core.management import call_command
     from django.db import connection
 
     from incidents.services.vocabulary import ensure_vocabulary
@@ -37,6 +38,7 @@ def run(report: Report) -> None:
     if not path.exists():
         print(f"left out: there is no {path}")
         return
+    call_command("migrate", verbosity=0)
     ensure_vocabulary()
     _zones(box)
     best: dict[str, float] | None = None

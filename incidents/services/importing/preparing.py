@@ -18,7 +18,7 @@ import pyproj
 from django.utils.translation import gettext as _
 
 from core.text import searchable
-from incidents.lifecycle import Priority
+from incidents.lifecycle import Priority, Severity
 from incidents.normalise import Problem, Unreadable
 from incidents.normalise.address import MAX_ADDRESS
 from incidents.normalise.numbers import read_number
@@ -59,7 +59,7 @@ class Prepared:
     reported: list[str | None] | None = None
     lon: list[float | None] | None = None
     lat: list[float | None] | None = None
-    severities: list[str] | None = None
+    severities: list[int | None] | None = None
     priorities: list[int | None] | None = None
     origins: list[str] | None = None
     descriptions: list[str] | None = None
@@ -112,6 +112,7 @@ class Preparer:
         is_text: bool,
         own: Sequence[str] = (),
         identity: str = "",
+        severity_of: Callable[[str], int | None] = number_in,
     ) -> None:
         self.columns = list(columns)
         self.mapping = dict(mapping)
@@ -121,6 +122,7 @@ class Preparer:
         own_places = {self.columns.index(name) for name in own}
         self._raw_places = [place for place in range(len(self.columns)) if place not in own_places] if own else None
         self._clock = Clock(zone)
+        self._severity_of = severity_of
         self._latest = now + CLOCK_SKEW
         self._transform = transformer(srid)
         # The last minutes' worth of time texts: files are sorted by time more often than not.
@@ -167,9 +169,9 @@ class Preparer:
         if "lon" in self._place:
             made.lon, made.lat = self._points(cells, fault)
         if "severity" in self._place:
-            made.severities = self._texts(cells, "severity", 64, fault)
+            made.severities = self._levels(cells, "severity", self._severity_of, Severity.values, fault, made.counts)
         if "priority" in self._place:
-            made.priorities = self._priorities(cells, fault, made.counts)
+            made.priorities = self._levels(cells, "priority", priority_of, Priority.values, fault, made.counts)
         if "origin" in self._place:
             made.origins = [origin_of(word) for word in self._texts(cells, "origin", 200, fault)]
         if "description" in self._place:
@@ -356,18 +358,27 @@ class Preparer:
         for place, x, y in zip(places, xs.tolist(), ys.tolist(), strict=True):
             lon[place], lat[place] = round(x, 8), round(y, 8)
 
-    def _priorities(self, cells: list[Any], fault: Callable[..., None], counts: Counter[str]) -> list[int | None]:
-        found: dict[str, int | None] = {}
+    def _levels(
+        self,
+        cells: list[Any],
+        target: str,
+        level_of: Callable[[str], int | None],
+        allowed: Sequence[int],
+        fault: Callable[..., None],
+        counts: Counter[str],
+    ) -> list[int | None]:
+        """Words by table, else as a number. An unknown word is counted and leaves the type's own level; a wrong number is refused."""
+        found: dict[str, int | None] = {"": None}
         answers: list[int | None] = []
-        for place, word in enumerate(self._texts(cells, "priority", 64, fault)):
+        for place, word in enumerate(self._texts(cells, target, 64, fault)):
             if word not in found:
-                number = number_in(word)
-                found[word] = priority_of(word) if number is None else number
+                known = level_of(word)
+                found[word] = number_in(word) if known is None else known
             level = found[word]
             if level is None:
-                counts["unknown_priority"] += bool(word)
-            elif level not in Priority.values:
-                fault(place, "priority", "out_of_range", word[:40])
+                counts[f"unknown_{target}"] += bool(word)
+            elif level not in allowed:
+                fault(place, target, "out_of_range", word[:40])
             answers.append(level)
         return answers
 

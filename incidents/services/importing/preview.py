@@ -101,6 +101,7 @@ def preview(
                 is_text=table.format == "csv",
                 own=[name for name in OWN if name in table.columns],
                 identity=IDENTITY if IDENTITY in table.columns else "",
+                **({"severity_of": Words(source).severity_of} if source else {}),
             )
         except Invalid as error:
             seen.problem, seen.fields = error.message, error.fields

@@ -53,6 +53,7 @@ def resubmit_row(*, row: RejectedRow, values: Mapping[str, Any], by: Actor | Non
     # What a person corrects on the map is in degrees; what came stays in the file's projection.
     srid = 4326 if {"lon", "lat"} & set(values) else int(options.get("srid") or 4326)
     columns = [target for target in TARGETS if whole.get(target) or target in ("type", "occurred_at")]
+    words = Words(source)
     preparer = Preparer(
         columns=columns,
         mapping={target: target for target in columns},
@@ -60,6 +61,7 @@ def resubmit_row(*, row: RejectedRow, values: Mapping[str, Any], by: Actor | Non
         srid=srid,
         now=timezone.now(),
         is_text=True,
+        severity_of=words.severity_of,
     )
     made = preparer.prepare(Batch([locked.row_number or 1], [[whole.get(target, "") for target in columns]]))
     if made.bad:
@@ -67,7 +69,6 @@ def resubmit_row(*, row: RejectedRow, values: Mapping[str, Any], by: Actor | Non
         raise Invalid(_("The row cannot be taken as it is."), fields={problem.field: problem.message for problem in problems})
     occurred_at = parse_datetime(made.occurred[0])
     assert occurred_at is not None
-    words = Words(source)
     lon, lat = (made.lon[0], made.lat[0]) if made.lon and made.lat else (None, None)
     address = made.addresses[0] if made.addresses else ""
     opened = open_incident(
@@ -81,7 +82,7 @@ def resubmit_row(*, row: RejectedRow, values: Mapping[str, Any], by: Actor | Non
         external_id=str(whole.get("external_id") or locked.external_id)[:128],
         location=Point(lon, lat, srid=4326) if lon is not None and lat is not None else None,
         priority=made.priorities[0] if made.priorities else None,
-        severity=words.severity_of(made.severities[0]) if made.severities else None,
+        severity=made.severities[0] if made.severities else None,
         description=made.descriptions[0] if made.descriptions else "",
         address=address,
         address_parts=parse_address(address).columns() if address else None,

@@ -231,6 +231,7 @@ class _Work:
         mapping = complete_mapping(columns=mappable, repeated=table.repeated, given=options.get("mapping"), saved=source.column_mapping)
         self.is_rejects = IDENTITY in table.columns
         self.now: datetime = run.created_at
+        self.words = Words(source)
         self.preparer = Preparer(
             columns=table.columns,
             mapping=mapping,
@@ -240,9 +241,9 @@ class _Work:
             is_text=table.format == "csv",
             own=[name for name in OWN if name in table.columns] if self.is_rejects else (),
             identity=IDENTITY if self.is_rejects else "",
+            severity_of=self.words.severity_of,
         )
         self.rejects = RejectsFile(rejects_path(run), table.columns, after=run.position)
-        self.words = Words(source)
         self._types: dict[str, tuple[int, str]] = {}
         self._seen: set[int] = set()
         self.after = run.position
@@ -269,7 +270,7 @@ class _Work:
             if self.is_rejects:
                 batch.rows = [[unguarded(cell) if isinstance(cell, str) else cell for cell in row] for row in batch.rows]
             made = self.preparer.prepare(batch)
-            stage(made, self._severities(made))
+            stage(made)
             made.progress = self.table.progress()
             yield made
 
@@ -351,13 +352,6 @@ class _Work:
             known = (kind.pk, searchable(f"{kind.name_en} {kind.name_ar}")) if kind else (0, "")
             self._types[word] = known
         return known
-
-    def _severities(self, batch: Prepared) -> list[int | None] | None:
-        if batch.severities is None:
-            return None
-        known = {word: self.words.severity_of(word) if word else None for word in set(batch.severities)}
-        batch.counts["unknown_severity"] += sum(1 for word in batch.severities if word and known[word] is None)
-        return [known[word] for word in batch.severities]
 
     def _with_nowhere(self, batch: Prepared, nowhere: tuple[int, ...]) -> list[BadRow]:
         if not nowhere:

@@ -15,7 +15,7 @@ _ADDRESS = ("address_block", "address_street", "address_jadda", "address_buildin
 _SPECIAL = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def stage(batch: Prepared, severities: Sequence[int | None] | None) -> None:
+def stage(batch: Prepared) -> None:
     """Fill ``batch.staged_columns`` and ``batch.staged``: only the columns the file has are sent."""
     columns: dict[str, Iterable[str]] = {
         "row_number": map(str, batch.numbers),
@@ -28,7 +28,7 @@ def stage(batch: Prepared, severities: Sequence[int | None] | None) -> None:
     if batch.lon is not None and batch.lat is not None:
         columns["lon"] = [_NULL if x is None else repr(x) for x in batch.lon]
         columns["lat"] = [_NULL if y is None else repr(y) for y in batch.lat]
-    for name, levels in (("severity", severities), ("priority", batch.priorities)):
+    for name, levels in (("severity", batch.severities), ("priority", batch.priorities)):
         if levels is not None:
             columns[name] = [_NULL if level is None else str(level) for level in levels]
     if batch.origins is not None:

@@ -54,6 +54,7 @@ def row(**cells: str) -> str:
         ({"description": "x" * 1_000_000}, "description", "too_long"),
         ({"address": "x" * 301}, "address", "too_long"),
         ({"priority": "9"}, "priority", "out_of_range"),
+        ({"severity": "7"}, "severity", "out_of_range"),
         ({"description": "one,two,three,four,five"}, "", "too_many_cells"),
     ],
 )
@@ -155,6 +156,17 @@ def test_a_heading_that_is_used_and_stands_twice_is_refused(bring, write):
 def test_an_unclosed_quote_does_not_swallow_the_memory(bring, write):
     run = bring(write(HEAD + GOOD + 'B-1,"burglary' + "x" * 9 * 2**20 + "\n"))
     assert run.status == "failed" and "after row" in run.error and run.accepted == 1
+
+
+def test_one_endless_line_ends_the_run_and_not_the_machine(bring, write):
+    run = bring(write(gzip.compress((HEAD + GOOD).encode() + b"x" * 40 * 2**20), "bomb.csv.gz"))
+    assert run.status == "failed" and run.accepted == 1
+
+
+def test_an_unknown_word_for_severity_is_counted_and_costs_nothing(bring, write):
+    run = bring(write(HEAD + row(severity="purple") + row(incident_id="B-2", severity="خطير")))
+    assert run.accepted == 2 and run.quality["unknown_severity"] == 1
+    assert list(Incident.objects.order_by("id").values_list("severity", flat=True)) == [2, 3]
 
 
 def test_broken_lines_of_json_are_named(bring, write):

@@ -13,7 +13,7 @@ from incidents.normalise import Problem
 
 BATCH_ROWS = 20_000
 # A batch is closed early when its cells hold this much text, so that long descriptions do not fill the memory.
-BATCH_CHARACTERS = 24 * 2**20
+BATCH_CHARACTERS = 8 * 2**20
 MAX_COLUMNS = 500
 
 Row = Sequence[Any]

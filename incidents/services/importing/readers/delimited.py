@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from incidents.services.importing.readers.streams import ByteStream, encoding_of
 
 # A cell larger than this is an unclosed quote, not a description.
 MAX_CELL = 8 * 2**20
+MAX_LINE = 2 * MAX_CELL
 _DELIMITERS = ",;\t|"
 
 
@@ -30,7 +32,8 @@ class Delimited(Table):
         heading = sample.decode(self.encoding, errors="replace").lstrip("\ufeff").lstrip("\r\n").split("\n", 1)[0]
         delimiter = max(_DELIMITERS, key=lambda mark: (heading.count(mark), mark == ","))
         csv.field_size_limit(MAX_CELL)
-        self._rows = csv.reader(self._text, delimiter=delimiter)
+        # Read by limited lines: a file of one endless line must not be taken into memory before its cells are looked at.
+        self._rows = csv.reader(iter(partial(self._text.readline, MAX_LINE), ""), delimiter=delimiter)
         self._number = 0
         try:
             for row in self._rows:

@@ -17,6 +17,8 @@ from incidents.services.importing.readers.base import BATCH_ROWS, Batch, BrokenF
 
 # What a workbook may unpack to; a sheet of a million rows stays well below.
 MAX_UNPACKED = 2 * 2**30
+# The texts of a workbook lie in one part that has to be held in memory.
+MAX_TEXTS = 128 * 2**20
 
 
 class Parquet(Table):
@@ -74,7 +76,8 @@ class Sheet(Table):
         super().__init__(path)
         try:
             with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED:
+                sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+                if sum(sizes.values()) > MAX_UNPACKED or sizes.get("xl/sharedStrings.xml", 0) > MAX_TEXTS:
                     raise RefusedFile(_("The workbook is too large; save it as CSV."))
             self._opened = path.open("rb")
             self._book = openpyxl.load_workbook(self._opened, read_only=True, data_only=True)
