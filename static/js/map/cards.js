@@ -76,4 +76,17 @@ export function hotspotCard(properties, { texts, hotspotUrl }) {
   );
 }
 
+/** A zone and, when it has come (`forecast`), what its next days should bring. */
+export function zoneCard(zone, forecast, { texts, language, forecastUrl }) {
+  const sum = (days, key) => days.reduce((total, day) => total + day[key], 0);
+  return node(
+    "div", { class: "kmap-card" },
+    node("p", { class: "kmap-card-title" }, node("b", {}, (language === "ar" ? zone.name_ar : "") || zone.name_en)),
+    forecast && node("p", {}, fill(texts.zoneAhead, { n: Math.round(sum(forecast.forecast, "expected")) })),
+    forecast && node("p", { class: "kmap-card-meta" }, fill(texts.zoneBefore, { n: sum(forecast.history.slice(-7), "count") })),
+    zone.approximate ? node("p", { class: "kmap-card-meta" }, texts.approximate) : null,
+    forecast && forecastUrl ? node("a", { class: "kmap-card-link", href: forecastUrl.replace("/0/", `/${zone.id}/`) }, texts.forecast) : null,
+  );
+}
+
 export { fill };

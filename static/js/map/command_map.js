@@ -1,6 +1,6 @@
 // One map on a page: its data, its selection, its panel. The map moves only when its reader asks it to.
 
-import { incidentCard, hotspotCard, listCard, fill, node } from "./cards.js";
+import { incidentCard, hotspotCard, listCard, zoneCard, fill, node } from "./cards.js";
 import { putIcons } from "./icons.js";
 import { Points } from "./points.js";
 import { SWITCHES, repaint, style } from "./style.js";
@@ -323,7 +323,18 @@ export class CommandMap {
     else if (incidents.length > 1) this.offer(incidents, event.lngLat);
     else if (cluster) await this.openCluster(cluster);
     else if (hotspot) this.chooseHotspot(hotspot, event.lngLat);
-    else this.popup?.remove();
+    else await this.chooseGround(event);
+  }
+
+  /** Empty ground: which area it is, and what its next days should bring. At sea the popup goes. */
+  async chooseGround(event) {
+    const zone = this.map.queryRenderedFeatures(event.point, { layers: ["area-ground"] })[0]?.properties;
+    if (!zone) return void this.popup?.remove();
+    const address = this.root.dataset.zoneForecastUrl.replace("/0.json", `/${zone.id}.json`);
+    const popup = this.open(event.lngLat, zoneCard(zone, null, this.cardOptions()));
+    const answer = await fetch(address, { credentials: "same-origin", cache: "no-cache" }).catch(() => null);
+    if (!answer?.ok || this.popup !== popup || !popup.isOpen()) return;
+    this.open(event.lngLat, zoneCard(zone, await answer.json(), this.cardOptions()));
   }
 
   async openCluster(cluster) {
@@ -361,7 +372,7 @@ export class CommandMap {
   }
 
   cardOptions() {
-    return { texts: this.texts, language: this.language, incidentUrl: this.root.dataset.incidentUrl, hotspotUrl: this.root.dataset.hotspotUrl };
+    return { texts: this.texts, language: this.language, incidentUrl: this.root.dataset.incidentUrl, hotspotUrl: this.root.dataset.hotspotUrl, forecastUrl: this.root.dataset.forecastUrl };
   }
 
   open(place, content) {
@@ -372,5 +383,6 @@ export class CommandMap {
       .setLngLat(place)
       .setDOMContent(content)
       .addTo(this.map);
+    return this.popup;
   }
 }

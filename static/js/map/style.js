@@ -10,7 +10,7 @@ export const SWITCHES = {
   incidents: ["incidents-cluster", "incidents-point"],
   hotspots: ["hotspots-fill", "hotspots-line", "hotspots-far", "hotspots-rank"],
   governorates: ["governorate-line"],
-  areas: ["area-line"],
+  areas: ["area-line", "area-ground"],
   labels: ["governorate-label", "area-label"],
 };
 
@@ -48,6 +48,8 @@ export function layers({ tokens, language, hidden = new Set() }) {
     // The country's outline fills the slivers between zones that were simplified each on its own.
     { id: "outline", type: "fill", source: "governorate", "source-layer": "outline", paint: { "fill-color": tokens.land } },
     { id: "land", type: "fill", source: "governorate", "source-layer": "zones", paint: { "fill-color": tokens.land, "fill-antialias": false } },
+    // Unseen: what a click on empty ground asks.
+    { id: "area-ground", type: "fill", source: "area", "source-layer": "zones", minzoom: 9, paint: { "fill-color": tokens.land, "fill-opacity": 0 } },
     {
       id: "area-line", type: "line", source: "area", "source-layer": "zones", minzoom: 9,
       layout: { "line-join": "round" },
