@@ -51,8 +51,9 @@ class Spot:
 
     @property
     def peak_hours(self) -> str:
+        """The busiest three hours; the row holds their middle."""
         hour = self.hot_spot.peak_hour
-        return "" if hour is None else f"{hour:02d}:00–{(hour + 1) % 24:02d}:00"
+        return "" if hour is None else f"{(hour - 1) % 24:02d}:00–{(hour + 2) % 24:02d}:00"
 
     @property
     def peak_weekday(self) -> str:

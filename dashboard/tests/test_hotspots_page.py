@@ -70,7 +70,7 @@ def test_a_hot_spot_says_where_how_much_when_and_why(
     client.force_login(cast.officer)
     page = text(client)
     assert f'id="hotspot-{spot.pk}"' in page
-    for words in ("Salmiya", "Hawalli", "Friday", "23:00–00:00", "Burglary", "gone-type", "rising", "30 days", "abc123", "Synthetic data"):
+    for words in ("Salmiya", "Hawalli", "Friday", "22:00–01:00", "Burglary", "gone-type", "rising", "30 days", "abc123", "Synthetic data"):
         assert words in page, words
     assert "Why: 42 incidents lie here, each within 300 m of a place where 10 or more stand together." in page
 

@@ -171,7 +171,7 @@ def _create(
     instant = datetime.combine(day, time.min, _civil()) if day else (as_of if isinstance(as_of, datetime) else now)
     if instant > now + timedelta(days=1):
         raise Invalid(_("The analytics cannot look from the future."), fields={"as_of": _("This time lies in the future.")})
-    key = nightly_key(instant) if trigger == "nightly" else f"{trigger[:24]}:{now.isoformat()}"
+    key = nightly_key(instant) if trigger == "nightly" else f"{trigger[:24]}:{now.astimezone(_civil()):%Y-%m-%dT%H:%M:%S.%f}"
     run, is_new = PipelineRun.objects.get_or_create(
         key=key,
         defaults={
