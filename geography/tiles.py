@@ -13,7 +13,8 @@ EXTENT = 4096  # a tile's own grid; MapLibre draws it on 512 pixels
 _EQUATOR_M = 40_075_016.68557849
 _KEEP_S = 24 * 3600
 
-# Shapes lose what is smaller than half a pixel at this zoom. The label layer carries the size in km² so that large names win.
+# Shapes are cut to the tile's surroundings first (well outside its drawn margin of 8 pixels), for a coast has thousands of corners,
+# and lose what is smaller than half a pixel at this zoom. The label layer carries the size in km² so that large names win.
 _TILE = """
 WITH frame AS (
     SELECT ST_TileEnvelope(%(z)s, %(x)s, %(y)s) AS box,
@@ -25,7 +26,8 @@ WITH frame AS (
     SELECT zone.id AS fid, zone.id, zone.level, zone.code, zone.name_en, zone.name_ar, zone.is_approximate AS approximate, zone.region,
            zone.parent_id AS parent,
            ST_AsMVTGeom(
-               ST_SimplifyPreserveTopology(ST_Transform(zone.boundary, 3857), %(tolerance)s), frame.box, %(extent)s, 64, true
+               ST_SimplifyPreserveTopology(ST_Transform(ST_ClipByBox2D(zone.boundary, frame.window), 3857), %(tolerance)s),
+               frame.box, %(extent)s, 64, true
            ) AS geom
     FROM zone, frame
 ), named AS (
@@ -60,7 +62,7 @@ def zone_tile(*, level: str, z: int, x: int, y: int, version: str) -> bytes:
     with connection.cursor() as cursor:
         cursor.execute(
             _TILE,
-            {"level": level, "z": z, "x": x, "y": y, "extent": EXTENT, "tolerance": pixel_m / 2, "margin": pixel_m * 8},
+            {"level": level, "z": z, "x": x, "y": y, "extent": EXTENT, "tolerance": pixel_m / 2, "margin": pixel_m * 32},
         )
         tile = bytes(cursor.fetchone()[0])
     cache.set(key, tile, _KEEP_S)

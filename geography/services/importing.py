@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.gis.geos import GEOSGeometry, MultiPolygon
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -187,7 +188,7 @@ def _settle(
         done.retired, done.retired_zones = len(gone), [zone.code for zone in gone]
     for orphan in Zone.objects.filter(region=where, is_active=True, parent__is_active=False).exclude(level=level):
         parent_id = _parent_of(orphan.boundary, where, orphan.level)
-        Zone.objects.filter(pk=orphan.pk).update(parent_id=parent_id)
+        Zone.objects.filter(pk=orphan.pk).update(parent_id=parent_id, updated_at=Now())
         changes.changed.append(orphan.pk)
     _redraw(where, level, changes, done)
 
@@ -210,7 +211,7 @@ def _redraw(where: Region, level: str, changes: Changes, done: ZoneImport) -> No
         parts = list(Zone.objects.filter(region=where, level=level, is_active=True).order_by("pk"))
         facts = ZoneFacts(where.code.upper(), where.name_en, where.name_ar, union_of(part.boundary for part in parts), is_approximate=True)
         country = put_zone(region=where, level=Level.COUNTRY, facts=facts, known=None, changes=changes)
-        Zone.objects.filter(pk__in=[part.pk for part in parts], parent=None).update(parent=country)
+        Zone.objects.filter(pk__in=[part.pk for part in parts], parent=None).update(parent=country, updated_at=Now())
         done.without_parent = 0
         done.redrawn_zones.append(country.code)
 
