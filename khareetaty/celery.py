@@ -15,8 +15,8 @@ app.conf.beat_schedule = {
     "pipeline: nightly": {"task": "incidents.run_due_pipelines", "schedule": crontab(hour="2", minute="0")},
     # A night beat slept through is not fired later by itself; the sweep sees that its run is missing. It also takes up runs whose
     # worker died. An entry nobody took within the interval is dropped: the next one does the same.
-    "pipeline: sweep": {"task": "incidents.run_due_pipelines", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
+    "pipeline: sweep": {"task": "incidents.run_due_pipelines", "schedule": crontab(minute="*/5"), "options": {"expire_seconds": 240}},
     # The row is the queue: this is how an uploaded file finds a worker, and how a run whose worker died finds another.
-    "imports: sweep": {"task": "incidents.sweep_imports", "schedule": 3.0, "options": {"expires": 3, "queue": "critical"}},
-    "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expires": 50}},
+    "imports: sweep": {"task": "incidents.sweep_imports", "schedule": 3.0, "options": {"expire_seconds": 3, "queue": "critical"}},
+    "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }
