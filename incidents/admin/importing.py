@@ -264,6 +264,7 @@ class ImportScreens:
             "seconds": seconds,
             "rate": round(rate),
             "left_s": round(left) if left is not None else None,
+            "left_min": round(left / 60) if left is not None and left > 90 else None,
             "has_rejects": bool(run.rejects_file) and rejects_path(run).is_file(),
             "may_import": self.may_import(request),
             "can_go_on": run.status == Status.DONE and run.is_dry_run,
