@@ -24,6 +24,7 @@ from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from core.api.errors import CONTENT_TYPE, problem
+from core.audit import new_request_id
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -98,14 +99,16 @@ async def _received(scope: Mapping[str, Any], receive: Receive, limit: int) -> A
 
 
 def _too_large(scope: Mapping[str, Any], limit: int) -> HttpResponse:
+    request_id = new_request_id()
     detail = f"The body is larger than {limit} bytes."
     if scope["path"].startswith(API):
-        content = problem(status=413, detail=detail) | {"instance": scope["path"]}
+        content = problem(status=413, detail=detail) | {"instance": scope["path"], "request_id": request_id}
         response = HttpResponse(orjson.dumps(content), status=413, content_type=CONTENT_TYPE)
     else:
         response = HttpResponse(detail, status=413, content_type="text/plain")
     # What is still on its way is not worth reading.
     response["Connection"] = "close"
+    response["X-Request-ID"] = request_id
     return response
 
 

@@ -32,6 +32,10 @@ class AutoSchema(SpectacularSchema):
                 responses[code] = {**answer, "description": _MEANING[code]}
         return responses
 
+    def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
+        body: dict[str, Any] | None = super()._get_request_body(direction)
+        return {**body, "required": True} if body else body
+
     def _problem_codes(self) -> list[str]:
         codes = ["401", "403"] if any(self.get_auth()) else []
         if "{" in self.path:

@@ -77,9 +77,9 @@ class BatchIntake(Intake):
         rows = body.get("messages") if isinstance(body, dict) else body
         if not isinstance(rows, list) or not 1 <= len(rows) <= BATCH_MAX_ROWS:
             sorry = _("A batch is a list of 1 to %(limit)d messages.") % {"limit": BATCH_MAX_ROWS}
-            return problem_response(
-                status=422, detail=sorry, errors=[{"field": "", "code": "not_a_batch", "detail": sorry}], request=request
-            )
+            errors = [{"field": "", "code": "not_a_batch", "detail": sorry}]
+            none: dict[str, Any] = dict.fromkeys(map(str, Outcome), 0)
+            return problem_response(status=422, detail=sorry, errors=errors, request=request, **none, results=[])
         answers = receive_messages(key=_key(request), kind=self.kind, bodies=rows, idempotency_key=idempotency_key_of(request))
         results = [_result(index, answer, request) for index, answer in enumerate(answers)]
         counts = {str(outcome): sum(row["outcome"] == outcome for row in results) for outcome in Outcome}
@@ -132,7 +132,7 @@ class BatchProblemSerializer(BatchReceiptSerializer, ProblemSerializer):
 
 _HEADER = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": r"^[\x21\x23-\x2b\x2d-\x7e]{1,100}$"},
     OpenApiParameter.HEADER,
     description="Makes a repeat safe where the message has no id of its own: 1 to 100 visible ASCII characters, no comma, no quote.",
 )
@@ -172,6 +172,12 @@ def _single(kind: Kind) -> type[Intake]:
 def _batch(kind: Kind) -> type[BatchIntake]:
     message = MESSAGES[kind]
     view = type(f"{message.__name__}BatchIntake", (BatchIntake,), {"kind": kind.value, "__doc__": BatchIntake.__doc__})
+    rows = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": BATCH_MAX_ROWS,
+        "items": {"$ref": f"#/components/schemas/{message.__name__}Request"},
+    }
     documented = extend_schema(
         operation_id=f"send_{kind.value.replace('-', '_')}_batch",
         tags=["ingest"],
@@ -179,7 +185,7 @@ def _batch(kind: Kind) -> type[BatchIntake]:
         description="Each row stands for itself: the good ones go in, the others are named by index and field. 201 where at least one "
         "incident was opened, 200 where every row taken was a repeat, 422 where no row was taken.",
         parameters=[_HEADER],
-        request={"application/json": message(many=True)},
+        request={"application/json": rows},
         examples=[OpenApiExample(kind.value, value=[message.example], request_only=True)],
         responses={
             201: OpenApiResponse(BatchReceiptSerializer, description="At least one incident was opened."),

@@ -85,7 +85,14 @@ class Place(serializers.Serializer[Point]):
         return Point(value["longitude"], value["latitude"], srid=4326)
 
 
-@extend_schema_field({"oneOf": [{"type": "integer", "minimum": 1, "maximum": 4}, {"type": "string", "minLength": 1, "maxLength": 64}]})
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 1, "maximum": 4},
+            {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"\S"},
+        ]
+    }
+)
 class SeverityWord(serializers.Field[Any, Any, Any, Any]):
     """1 (low) to 4 (critical), or the source's own word, which the severity table translates."""
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.errors import NotAllowed
 from incidents.models import Source
 from incidents.services.vocabulary import Words
-from interop.models import Feed, Kind, Partner
+from interop.models import Feed, Partner
 
 # A change in the command centre (a source switched off, a word mapped) is seen by the intake within this time.
 REMEMBERED_FOR_S = 10.0
@@ -60,7 +60,7 @@ def _find_or_make(partner: Partner, kind: str) -> Feed:
                 source, _made = Source.objects.get_or_create(
                     slug=f"{partner.slug}-{kind}",
                     defaults={
-                        "name": f"{partner.name} · {Kind(kind).label}"[:120],
+                        "name": f"{partner.name} · {kind}"[:120],
                         "agency": partner.agency,
                         "region": partner.region,
                     },
