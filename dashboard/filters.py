@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.utils import timezone
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.jurisdiction import Jurisdiction, jurisdiction_of
@@ -251,16 +251,16 @@ def zones_of(jurisdiction: Jurisdiction, level: str) -> list[Zone]:
 def category_names() -> dict[str, str]:
     """The categories of the types we know, each in words."""
     known = {
-        "property": _t("Property"),
-        "violence": _t("Violence"),
-        "traffic": _t("Traffic"),
-        "fire": _t("Fire"),
-        "medical": _t("Medical"),
-        "drugs": _t("Drugs"),
-        "disorder": _t("Public order"),
-        "service": _t("Public service"),
-        "welfare": _t("Welfare"),
-        "other": _t("Other"),
+        "property": gettext("Property"),
+        "violence": gettext("Violence"),
+        "traffic": gettext("Traffic"),
+        "fire": gettext("Fire"),
+        "medical": gettext("Medical"),
+        "drugs": gettext("Drugs"),
+        "disorder": gettext("Public order"),
+        "service": gettext("Public service"),
+        "welfare": gettext("Welfare"),
+        "other": gettext("Other"),
     }
     slugs = IncidentType.objects.order_by("category").values_list("category", flat=True).distinct()
     return {slug: known.get(slug, slug.replace("-", " ").replace("_", " ").capitalize()) for slug in slugs}
