@@ -37,6 +37,7 @@ from core.models import AuditEntry
 
 COUNT_LIMIT = 10_000
 HISTORY_LIMIT = 200
+MOST_YEARS = 30
 
 
 class CappedPaginator(Paginator):
@@ -69,6 +70,8 @@ def _periods(rows: models.QuerySet, field: str, kind: str, *_order: Any, **_opti
     if span["first"] is None:
         return []
     at, last = (timezone.localtime(span[name]).replace(hour=0, minute=0, second=0, microsecond=0) for name in ("first", "last"))
+    if last.year - at.year > MOST_YEARS:  # an outlier: only the periods that occur, and let it take its time
+        return list(type(rows).datetimes(rows, field, kind))  # type: ignore[arg-type]
     if kind == "year":
         return [at.replace(year=year, month=1, day=1) for year in range(at.year, last.year + 1)]
     if kind == "month":

@@ -167,6 +167,8 @@ def test_the_date_hierarchy_leads_from_years_to_days(cast, report, settings):
     assert "occurred_at__day=3&" in month and "occurred_at__day=5&" in month and "occurred_at__day=6&" not in month
     day = client.get(reverse(LIST), {"occurred_at__year": 2026, "occurred_at__month": 2, "occurred_at__day": 3})
     assert len(day.context["cl"].result_list) == 1
+    report(occurred_at=datetime.fromisoformat("1931-05-01T08:00:00+00:00"))
+    assert "occurred_at__year=1931" in offered() and "occurred_at__year=1950" not in offered()
 
 
 # -- types -----------------------------------------------------------------------------------------------------------------
