@@ -231,16 +231,14 @@ def test_layers_switch_off_and_stay_so_and_the_legend_says_what_is_approximate(
     Zone.objects.update(is_approximate=True)
     open_map()
     assert "approximate" in page.locator("[data-map-panel]").inner_text()
-    for slug, layers in (("incidents", ["incidents-point"]), ("hotspots", ["hotspots-fill"]), ("labels", ["area-label"])):
-        assert page.evaluate(DRAWN, layers), slug
+    drawn = {"incidents": ["incidents-point"], "hotspots": ["hotspots-fill"], "labels": ["area-label"]}
+    assert all(page.evaluate(DRAWN, layers) for layers in drawn.values())
+    for slug in drawn:
         page.locator(f"[data-map-layer={slug}]").uncheck()
-        page.evaluate(IDLE)
-        assert not page.evaluate(DRAWN, layers), slug
-    page.reload()
-    page.wait_for_selector("[data-map-state=ready]")
     page.evaluate(IDLE)
-    assert not page.locator("[data-map-layer=incidents]").is_checked()
-    assert not page.evaluate(DRAWN, ["incidents-point"])
+    assert not any(page.evaluate(DRAWN, layers) for layers in drawn.values())
+    assert page.evaluate(DRAWN, ["land"])
+    assert set(page.evaluate("() => JSON.parse(localStorage['khareetaty.map.hidden'])")) == set(drawn)
 
 
 def test_keys_and_buttons_move_the_map_and_another_theme_does_not(page: Any, open_map: Any, report: Callable[..., Incident]) -> None:
@@ -249,10 +247,9 @@ def test_keys_and_buttons_move_the_map_and_another_theme_does_not(page: Any, ope
     x, _y, zoom = centre(page)
     page.locator(".maplibregl-canvas").focus()
     page.keyboard.press("ArrowRight")
-    page.evaluate(IDLE)
-    assert centre(page)[0] > x
     page.keyboard.press("+")
     page.evaluate(IDLE)
+    assert centre(page)[0] > x
     assert centre(page)[2] > zoom
     assert page.locator(".maplibregl-canvas").get_attribute("aria-label")
     page.locator("[data-map-fit]").click()
