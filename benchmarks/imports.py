@@ -56,6 +56,9 @@ def run(report: Report) -> None:
         stored = cursor.fetchone()[0]
     assert again["accepted"] == 0 and stored == best["accepted"], (again, stored)
     rows, copy = best["read"], min(copies)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+        fsync, synchronous = cursor.fetchone()
     section = "File import (St. Louis, real incidents 2008-2017)"
     report.row(section, "rows imported", int(rows), "rows", f"{int(best['accepted']):,} accepted, {int(best['rejected']):,} rejected")
     report.row(
@@ -63,7 +66,8 @@ def run(report: Report) -> None:
         "rate",
         round(rows / best["seconds"]),
         "rows/s",
-        f"goal 20,000; from the command's start to its end, best of {ROUNDS}; validation, zones, duplicates, report and log included",
+        f"goal 20,000; from the command's start to its end, best of {ROUNDS}; validation, zones, duplicates, report and log included; "
+        f"fsync {fsync}, synchronous_commit {synchronous}",
     )
     report.row(section, "time", round(best["seconds"], 1), "s", "")
     report.row(section, "bare COPY of the same rows", round(copy, 2), "s", f"{rows / copy:,.0f} rows/s, unpacking included")
