@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from geography.events import ZONES_CHANGED
 from geography.models import Zone
 from incidents import events
 from incidents.models import Incident
+
+logger = logging.getLogger(__name__)
 
 # They change many cards, or none: the page asks again for what it shows, by its ordinary views, when its reader likes.
 NOTICES = frozenset({events.INCIDENTS_IMPORTED, events.IMPORT_FINISHED, events.PIPELINE_FINISHED, ZONES_CHANGED})
@@ -52,7 +55,7 @@ class IncidentPresenter:
     def show(self, events: Sequence[Event], languages: Collection[str]) -> list[Shown | None]:
         wanted = {event.subject_id for event in events if event.subject_type == "incident" and event.subject_id is not None}
         incidents = Incident.objects.for_card().in_bulk(wanted) if wanted else {}
-        cards = {pk: _card(incident, languages) for pk, incident in incidents.items()}
+        cards = {pk: _card_or_notice(incident, languages) for pk, incident in incidents.items()}
         return [_of(event, cards, languages) for event in events]
 
 
@@ -67,6 +70,18 @@ def _of(event: Event, cards: dict[int, Shown], languages: Collection[str]) -> Sh
     if event.subject_type != "incident" or event.subject_id is None:
         return None
     return cards.get(event.subject_id)
+
+
+def _card_or_notice(incident: Incident, languages: Collection[str]) -> Shown:
+    """One incident whose card cannot be drawn must not keep every other from the board: it is announced without its card."""
+    try:
+        return _card(incident, languages)
+    except Exception:
+        logger.exception("the card of incident %d cannot be drawn", incident.pk)
+        text = orjson.dumps(
+            {"id": incident.pk, "ref": incident.ref, "html": None, "feature": None, "open": incident.is_open, "refresh": True}
+        )
+        return Shown(incident.pk, incident.agency_id, incident.governorate_id, dict.fromkeys(languages, text.decode()[1:-1]))
 
 
 def _card(incident: Incident, languages: Collection[str]) -> Shown:
