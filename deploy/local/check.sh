@@ -12,6 +12,5 @@ step "mypy" mypy .
 step "django checks" python manage.py check --fail-level WARNING
 step "migrations" python manage.py makemigrations --check --dry-run
 [ -f docs/openapi.yaml ] && step "OpenAPI is up to date" bash -c 'python manage.py spectacular --fail-on-warn --file /tmp/openapi.$$.yaml && diff -u docs/openapi.yaml /tmp/openapi.$$.yaml; r=$?; rm -f /tmp/openapi.$$.yaml; exit $r'
-# translations: switched on when the catalogue is whole
-#[ -f locale/ar/LC_MESSAGES/django.po ] && step "translations" python deploy/local/translations.py
+[ -f locale/ar/LC_MESSAGES/django.po ] && step "translations" python deploy/local/translations.py
 exit $failed
