@@ -9,7 +9,7 @@ from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from dashboard.layers import LAYERS, extent_of
+from dashboard.layers import LAYERS, crowd_of, extent_of
 from incidents.lifecycle import Severity, State
 
 register = template.Library()
@@ -34,6 +34,7 @@ def command_map(context: dict[str, Any], off: str = "", opens_on: str = "") -> d
         filters = form.query_string()
     request = context["request"]
     extent, is_approximate = extent_of(request.user)
+    opening = crowd_of(request.user)
     return {
         "layers": LAYERS,
         "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],
@@ -41,6 +42,7 @@ def command_map(context: dict[str, Any], off: str = "", opens_on: str = "") -> d
         "off": off,
         "opens_on": opens_on,
         "bounds": orjson.dumps(extent).decode() if extent else "",
+        "opening": orjson.dumps(opening).decode() if opening else "",
         "is_approximate": is_approximate,
         "tiles_url": TILES,
         "list_url": _address("board"),

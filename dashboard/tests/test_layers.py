@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.gis.geos import Polygon
+from django.contrib.gis.geos import Point, Polygon
 from django.utils import timezone
 
 from conftest import Cast, Places
 from dashboard import layers
-from dashboard.layers import feature_of
+from dashboard.layers import crowd_of, feature_of
 from incidents.models import Forecast, HotSpot, Incident, IncidentType, PipelineRun
 from incidents.services import mark_duplicate
 
@@ -314,3 +314,14 @@ def test_a_foreign_zones_forecast_is_not_found(client: Any, cast: Cast, places: 
     assert client.get("/map/forecast/999999.json").status_code == 404
     client.force_login(cast.stranger)
     assert client.get(f"/map/forecast/{places.sharq.pk}.json").status_code == 200
+
+
+def test_the_map_opens_where_most_of_what_is_open_lies_and_on_the_whole_where_little_is(report, cast, places):
+    for _ in range(30):
+        report()
+    far = Point(47.999, 29.301, srid=4326)
+    report(location=far)
+    west, south, east, north = crowd_of(cast.officer)
+    assert west < places.in_salmiya.x < east and south < places.in_salmiya.y < north
+    assert east < far.x, "one far away does not decide"
+    assert crowd_of(cast.stranger) is None, "what one may not see decides nothing"

@@ -107,7 +107,7 @@ export class CommandMap {
       this.map = new library.Map({
         container: this.part("canvas"),
         style: style(this.styleOptions()),
-        bounds: this.bounds ?? undefined,
+        bounds: parsed(this.root.dataset.opening, null) ?? this.bounds ?? undefined,
         fitBoundsOptions: { padding: this.padding() },
         minZoom: 5,
         maxZoom: 18,
