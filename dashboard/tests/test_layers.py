@@ -321,7 +321,9 @@ def test_the_map_opens_where_most_of_what_is_open_lies_and_on_the_whole_where_li
         report()
     far = Point(47.999, 29.301, srid=4326)
     report(location=far)
-    west, south, east, north = crowd_of(cast.officer)
+    box = crowd_of(cast.officer)
+    assert box is not None
+    west, south, east, north = box
     assert west < places.in_salmiya.x < east and south < places.in_salmiya.y < north
     assert east < far.x, "one far away does not decide"
     assert crowd_of(cast.stranger) is None, "what one may not see decides nothing"
