@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
+from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -76,6 +77,9 @@ def _card_or_notice(incident: Incident, languages: Collection[str]) -> Shown:
     """One incident whose card cannot be drawn must not keep every other from the board: it is announced without its card."""
     try:
         return _card(incident, languages)
+    except (DatabaseError, InterfaceError):
+        # Nothing is wrong with the card: the caller asks again once the database is back.
+        raise
     except Exception:
         logger.exception("the card of incident %d cannot be drawn", incident.pk)
         text = orjson.dumps(

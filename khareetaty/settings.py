@@ -96,7 +96,7 @@ DATABASES["default"].setdefault("ENGINE", "django.contrib.gis.db.backends.postgi
 WEB_THREADS = env.int("WEB_THREADS", default=12)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
+CACHES = {"default": {"BACKEND": "core.cache.ForgivingRedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
 FILES_DIR = VAR_DIR / "files"
 # GDAL 3.6 (Debian 12) can be led to files by a spatial reference's text; we only ever pass it EPSG numbers.
 SILENCED_SYSTEM_CHECKS = ["gis.W001"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from django.db import OperationalError, connection
 
 from core.models import Event
+from dashboard import live
 from dashboard.live import IncidentPresenter
 
 
@@ -20,3 +22,19 @@ def test_one_incident_that_cannot_be_drawn_is_announced_without_its_card(report,
     assert (first["id"], first["html"], first["refresh"]) == (sick.pk, None, True)
     assert (second["id"], second["html"]) == (well.pk, f"<li>{well.ref}</li>")
     assert "cannot be drawn" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_database_that_goes_away_while_a_card_is_drawn_is_not_the_cards_fault(report):
+    report()
+    events = list(Event.objects.filter(type="incident.opened"))
+
+    def gone(execute, sql, params, many, context):
+        if "incidents_incident" in sql:
+            raise OperationalError("terminating connection")
+        return execute(sql, params, many, context)
+
+    # One whose columns are still to be read, so that drawing it asks the database.
+    incident = live.Incident.objects.only("pk").get(pk=events[0].subject_id)
+    with connection.execute_wrapper(gone), pytest.raises(OperationalError):
+        live._card_or_notice(incident, ["en"])

@@ -15,6 +15,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import environ
+
 from deploy.local.layout import HOST, ROOT, Layout, is_free, web_port, write_private
 from deploy.local.services import Postgres, Redis, StartFailed
 from deploy.local.supervisor import Program, Service, Supervisor
@@ -214,6 +216,9 @@ def execute(layout: Layout, command: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] != ["exec"] and (ROOT / ".env").is_file():
+        # What tests and benchmarks run on is never what somebody configured for earnest.
+        environ.Env.read_env(ROOT / ".env")
     layout = Layout.from_environment()
     os.environ["KHAREETATY_VAR"] = str(layout.var)
     verbs = {"run": run, "up": up, "down": down, "reset": reset}
