@@ -25,6 +25,7 @@
 const SILENCE_MS = 12_000; // beats come every 5 s
 const LAG_S = 12;
 const ASK_AGAIN_MS = 1_500;
+const FILLS_BY_SOCKET = 3; // gaps in a row, without having caught up between them
 const CONNECT_MS = 8_000;
 const STEADY_MS = 10_000; // a socket that lasted so long was a good one
 const RESET_MS = 800;
@@ -44,6 +45,8 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
   let failures = 0;
   let heardAt = Date.now();
   let asked = null; // {from, at}: the gap we asked to be filled
+  let fills = 0;
+  let isCatchingUp = false;
   let said = { state: null, reason: "", lag: 0, since: new Date() };
   let connectTimer = null;
   let openTimer = null;
@@ -92,7 +95,10 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
 
   function takeBeat(beat) {
     if (beat.prev > position) fill();
-    else if (beat.head >= position) advance(beat.head);
+    else if (beat.head >= position) {
+      advance(beat.head);
+      fills = 0;
+    }
     if (beat.lag > LAG_S) tellState("stale", { reason: "behind", lag: beat.lag, since: new Date(Date.now() - beat.lag * 1000) });
     else tellState(isPolling ? "polling" : "live");
   }
@@ -113,9 +119,32 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
     const now = Date.now();
     // The answer may be lost as well, so ask again; but not for every frame that arrives before it.
     if (asked && asked.from === position && now - asked.at < ASK_AGAIN_MS) return;
-    if (!openedAt || socket.readyState !== WebSocket.OPEN) return;
+    if (!openedAt || socket.readyState !== WebSocket.OPEN || isCatchingUp) return;
+    fills += 1;
+    if (pollUrl && fills > FILLS_BY_SOCKET) {
+      catchUp();
+      return;
+    }
     asked = { from: position, at: now };
     socket.send(JSON.stringify({ t: "resume", after: position }));
+  }
+
+  /** A connection that keeps losing frames loses them from the answers, too: fetch what is missing whole, once. */
+  async function catchUp() {
+    isCatchingUp = true;
+    try {
+      let from;
+      do {
+        from = position;
+        const answer = await fetch(address(pollUrl), { redirect: "error", signal: AbortSignal.timeout(CONNECT_MS) });
+        if (!answer.ok) break;
+        for (const frame of (await answer.json()).frames) take(frame);
+      } while (!isClosed && position - from >= POLL_EVENTS);
+      fills = 0;
+    } catch {
+      // No answer: the next gap asks again.
+    }
+    isCatchingUp = false;
   }
 
   function rewind(seq) {
