@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import TimeoutError as RedisSlow
@@ -20,7 +21,7 @@ class ForgivingRedisCache(RedisCache):
             logger.warning("the cache is away: %s", error)
             return default
 
-    def set(self, key: Any, value: Any, timeout: Any = 300, version: int | None = None) -> None:
+    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         try:
             super().set(key, value, timeout, version)
         except (RedisAway, RedisSlow) as error:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from core.events import log_head
-from dashboard.selectors import Figures, _shared, key_figures
+from dashboard.selectors import Figures, key_figures, shared
 from incidents.models import ImportRun, Incident, IncidentType, PipelineRun, RejectedRow
 from incidents.services.quality import FeedHealth, feed_health
 
@@ -97,7 +97,7 @@ def feeds_of(viewer: object) -> list[Feed]:
             if health.source.is_active
         ]
 
-    feeds = _shared("feeds", viewer, FEEDS_FOR_S, look)
+    feeds = shared("feeds", viewer, FEEDS_FOR_S, look)
     return sorted(feeds, key=lambda feed: (-feed.waiting, -feed.health.window_incidents, feed.health.source.slug))
 
 

@@ -27,7 +27,7 @@ SYNTHETIC_FOR_S = 30
 FIGURES_FOR_S = 3
 
 
-def _shared(name: str, viewer: object, seconds: int, make: Callable[[], T]) -> T:
+def shared(name: str, viewer: object, seconds: int, make: Callable[[], T]) -> T:
     """``make()`` once for all who see the same, kept for a few seconds."""
     jurisdiction = jurisdiction_of(viewer)
     seen = repr([sorted(ids) if ids is not None else None for ids in (jurisdiction.agency_ids, jurisdiction.governorate_ids)])
@@ -52,7 +52,7 @@ def shows_synthetic(viewer: object) -> bool:
             or incidents.filter(occurred_at__gte=month, is_synthetic=True).exists()
         )
 
-    return _shared("synthetic", viewer, SYNTHETIC_FOR_S, look)
+    return shared("synthetic", viewer, SYNTHETIC_FOR_S, look)
 
 
 class Median(Aggregate):
@@ -121,7 +121,7 @@ class Figures:
 
 def key_figures(viewer: object) -> Figures:
     """The figures of everything this person sees, whatever filter the list has; at most once every few seconds."""
-    return _shared("figures", viewer, FIGURES_FOR_S, lambda: _figures(Incident.objects.visible_to(viewer), timezone.now()))
+    return shared("figures", viewer, FIGURES_FOR_S, lambda: _figures(Incident.objects.visible_to(viewer), timezone.now()))
 
 
 def _figures(incidents: IncidentQuerySet, now: datetime) -> Figures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from django.db import transaction
 from accounts.models import Agency, User
 from accounts.roles import Role
 from core import audit
+from deploy.local.layout import write_private
 from geography.models import Region, Zone
 from interop.models import Kind, Partner
 from interop.services import issue_key
@@ -57,8 +57,8 @@ def create_demo_accounts() -> bool:
         keys = {slug: _key(_partner(f"simulator-{slug}"[:24], f"Simulator · {slug}", slug), ["incidents:write"]) for slug in SIMULATED}
         audit.record("demo.accounts", after={"usernames": [entry["username"] for entry in listed if "username" in entry]})
         # Written before the commit: an account whose password nobody knows must not remain.
-        _write_private(simulator_file(), json.dumps(keys, indent=2))
-        _write_private(accounts_file(), json.dumps(listed, indent=2))
+        write_private(simulator_file(), json.dumps(keys, indent=2))
+        write_private(accounts_file(), json.dumps(listed, indent=2))
     return True
 
 
@@ -93,12 +93,3 @@ def _partner(slug: str, name: str, agency: str) -> Partner:
 
 def _key(partner: Partner, scopes: list[str]) -> str:
     return issue_key(partner=partner, name="demo", scopes=scopes, by=None, all_governorates=True)[1]
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-        handle.write(text)
-    temporary.replace(path)

@@ -41,6 +41,11 @@ class Layout:
         return self.var / "run"
 
     @property
+    def static(self) -> Path:
+        """Empty here, where the web process finds the files itself; `collectstatic` fills it for a server in front."""
+        return self.var / "static"
+
+    @property
     def env_file(self) -> Path:
         """What ``manage.py`` reads when it is called by hand."""
         return self.var / "local.env"
@@ -50,7 +55,7 @@ class Layout:
         return self.var / "demo-accounts.json"
 
     def make(self) -> None:
-        for folder in (self.var, self.log, self.run):
+        for folder in (self.var, self.log, self.run, self.static):
             folder.mkdir(parents=True, exist_ok=True)
 
     def remembered(self, name: str, initial: dict[str, object]) -> dict[str, object]:

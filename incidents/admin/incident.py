@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -13,12 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import Agency
 from core.admin_kit import (
     ActsOnRows,
-    Ask,
     CentreAdmin,
-    OptionalReasonForm,
     ReadOnlyAdmin,
     ReadOnlyInline,
     ReasonForm,
@@ -29,11 +25,12 @@ from core.admin_kit import (
     pill,
     severity_mark,
 )
-from core.admin_map import MapMedia, PointField, shape_map
-from geography.models import Zone
+from core.admin_map import MapMedia, shape_map
 from incidents.admin.exporting import export_incidents
-from incidents.lifecycle import EXITS, FINAL, OPEN, Disposition, Priority, Severity, State
-from incidents.models import Incident, IncidentLog, IncidentType, Report
+from incidents.admin.incident_filters import CategoryFilter, GovernorateFilter, OpenFilter, UnreviewedTypeFilter
+from incidents.admin.incident_forms import ClassifyForm, CloseForm, CorrectionForm, MoveForm, NewIncidentForm, NoteForm, duplicate_form
+from incidents.lifecycle import EXITS, OPEN, State
+from incidents.models import Incident, IncidentLog, Report
 from incidents.services import (
     annotate_incident,
     change_incident,
@@ -50,173 +47,6 @@ STATE_KIND = {State.RECEIVED: "warn", State.REOPENED: "warn", State.CLOSED: "ok"
 
 def state_pill(state: str) -> Any:
     return pill(STATE_KIND.get(State(state), "busy"), State(state).label)
-
-
-# -- filters -------------------------------------------------------------------------------------------------------------
-
-
-class OpenFilter(admin.SimpleListFilter):
-    title = gettext_lazy("standing")
-    parameter_name = "open"
-
-    def lookups(self, request: Any, model_admin: Any) -> Any:
-        return [("yes", _("Open")), ("no", _("Ended"))]
-
-    def queryset(self, request: Any, queryset: models.QuerySet) -> models.QuerySet:
-        if self.value() == "yes":
-            return queryset.open()  # type: ignore[attr-defined]
-        return queryset.filter(state__in=sorted(FINAL)) if self.value() == "no" else queryset
-
-
-class GovernorateFilter(admin.SimpleListFilter):
-    """The governorates the viewer may see, and "nowhere" for incidents without a place."""
-
-    title = gettext_lazy("governorate")
-    parameter_name = "governorate"
-
-    def lookups(self, request: Any, model_admin: Any) -> Any:
-        zones = Zone.objects.level(Zone.Level.GOVERNORATE).only("name_en", "name_ar").order_by("region", "code")
-        seen = request.user.jurisdiction.governorate_ids
-        if seen is not None:
-            zones = zones.filter(pk__in=sorted(seen))
-        return [*((str(zone.pk), zone.name) for zone in zones), ("none", _("Without a place"))]
-
-    def queryset(self, request: Any, queryset: models.QuerySet) -> models.QuerySet:
-        value = self.value()
-        if value == "none":
-            return queryset.filter(governorate=None)
-        return queryset.filter(governorate_id=int(value)) if value and value.isdecimal() else queryset
-
-
-class CategoryFilter(admin.SimpleListFilter):
-    title = gettext_lazy("category")
-    parameter_name = "category"
-
-    def lookups(self, request: Any, model_admin: Any) -> Any:
-        names = IncidentType.objects.order_by("category").values_list("category", flat=True).distinct()
-        return [(name, name) for name in names]
-
-    def queryset(self, request: Any, queryset: models.QuerySet) -> models.QuerySet:
-        return queryset.filter(type__category=self.value()) if self.value() else queryset
-
-
-class UnreviewedTypeFilter(admin.SimpleListFilter):
-    title = gettext_lazy("type reviewed")
-    parameter_name = "type_reviewed"
-
-    def lookups(self, request: Any, model_admin: Any) -> Any:
-        return [("no", _("Not yet")), ("yes", _("Yes"))]
-
-    def queryset(self, request: Any, queryset: models.QuerySet) -> models.QuerySet:
-        return queryset.filter(type__is_reviewed=self.value() == "yes") if self.value() else queryset
-
-
-# -- forms ---------------------------------------------------------------------------------------------------------------------
-
-
-class NewIncidentForm(forms.ModelForm):
-    """An incident taken down by hand."""
-
-    agency = forms.ModelChoiceField(label=gettext_lazy("Agency"), queryset=Agency.objects.order_by("slug"))
-    priority = forms.TypedChoiceField(
-        label=gettext_lazy("Priority"),
-        coerce=int,
-        empty_value=None,
-        required=False,
-        choices=[("", gettext_lazy("as the type has it")), *Priority.choices],
-    )
-    severity = forms.TypedChoiceField(
-        label=gettext_lazy("Severity"),
-        coerce=int,
-        empty_value=None,
-        required=False,
-        choices=[("", gettext_lazy("as the type has it")), *Severity.choices],
-    )
-    location = PointField(
-        label=gettext_lazy("Location"), required=False, help_text=gettext_lazy("Pick it on the map, or type longitude and latitude.")
-    )
-
-    class Meta:
-        model = Incident
-        fields = ["agency", "type", "occurred_at", "location", "address", "priority", "severity", "origin", "description"]
-
-    def _get_validation_exclusions(self) -> set[str]:
-        return {*super()._get_validation_exclusions(), "priority", "severity"}  # type: ignore[misc]
-
-
-class CorrectionForm(forms.ModelForm):
-    """What may be corrected on an incident; its state is not among it."""
-
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        required=False,
-        max_length=2_000,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text=gettext_lazy("Needed when the priority changes; kept in the incident's log."),
-    )
-
-    class Meta:
-        model = Incident
-        fields = ["type", "priority", "severity", "description"]
-
-
-class CloseForm(OptionalReasonForm):
-    disposition = forms.ChoiceField(label=gettext_lazy("How it ended"), choices=Disposition.choices)
-    field_order = ["disposition", "reason"]
-
-
-class ClassifyForm(OptionalReasonForm):
-    type = forms.ModelChoiceField(
-        label=gettext_lazy("Type"), required=False, queryset=IncidentType.objects.filter(is_active=True).order_by("category", "name_en")
-    )
-    priority = forms.TypedChoiceField(
-        label=gettext_lazy("Priority"),
-        coerce=int,
-        empty_value=None,
-        required=False,
-        choices=[("", gettext_lazy("as it is")), *Priority.choices],
-    )
-    severity = forms.TypedChoiceField(
-        label=gettext_lazy("Severity"),
-        coerce=int,
-        empty_value=None,
-        required=False,
-        choices=[("", gettext_lazy("as it is")), *Severity.choices],
-    )
-    field_order = ["type", "priority", "severity", "reason"]
-
-
-class MoveForm(OptionalReasonForm):
-    to = forms.ChoiceField(
-        label=gettext_lazy("To which state"),
-        choices=[(s.value, s.label) for s in State if s not in {State.RECEIVED, State.CLOSED, State.REOPENED, State.DUPLICATE}],
-    )
-    field_order = ["to", "reason"]
-
-
-class NoteForm(Ask):
-    text = forms.CharField(label=gettext_lazy("Note"), widget=forms.Textarea(attrs={"rows": 4}), max_length=2_000)
-
-
-def duplicate_form(viewer: Any) -> type[forms.Form]:
-    """Names the original by its reference, among those the viewer sees."""
-
-    class DuplicateForm(OptionalReasonForm):
-        original = forms.CharField(
-            label=gettext_lazy("Repeats which incident"), max_length=40, help_text=gettext_lazy("Its reference, as in KW-26-000123.")
-        )
-        field_order = ["original", "reason"]
-
-        def clean_original(self) -> Incident:
-            found = Incident.objects.visible_to(viewer).by_ref(self.cleaned_data["original"]).select_related("region").first()
-            if found is None:
-                raise forms.ValidationError(_("There is no such incident."))
-            return found
-
-    return DuplicateForm
-
-
-# -- screens ----------------------------------------------------------------------------------------------------------------------
 
 
 class LogInline(ReadOnlyInline):

@@ -72,20 +72,21 @@ def _step(*, incident: Incident, to: str, by: Actor | None, verb: str, reason: s
         )
     column = TIME_COLUMN.get(State(to))
     now = timezone.now()
+    noted = {name: [_worth(getattr(incident, name)), _worth(value)] for name, value in also.items()}
+    noted = {name: values for name, values in noted.items() if values[0] != values[1]}
     changes: dict[str, Any] = {"state": to, "changed_at": now, **also}
     if column:
         changes[column] = Coalesce(column, now)
     if Incident.objects.filter(pk=incident.pk, state=before).update(**changes) != 1:
         raise Conflict(_("Somebody else has moved this incident on. Look at it again."))
-    incident.refresh_from_db(fields=[*(name for name in changes if name != "search"), *([column] if column else [])])
-    noted = {name: [None, getattr(value, "pk", value)] for name, value in also.items() if value}
+    incident.refresh_from_db(fields=list(changes))
     log(incident, IncidentLog.Kind.MOVED, by=by, from_state=before, to_state=to, changes=noted or None, reason=reason)
     audit.record(
         "incident.move",
         obj=incident,
         by=by,
-        before={"state": before},
-        after={"state": to, **{k: v[1] for k, v in noted.items()}},
+        before={"state": before, **{name: was for name, (was, _is) in noted.items()}},
+        after={"state": to, **{name: now_is for name, (_was, now_is) in noted.items()}},
         reason=reason,
     )
     publish(
@@ -188,3 +189,8 @@ def annotate_incident(*, incident: Incident, by: Actor | None, text: str) -> Inc
 
 def _plain(value: Any) -> Any:
     return value.code if isinstance(value, IncidentType) else value
+
+
+def _worth(value: Any) -> Any:
+    """A value as the log keeps it: a row by its number, nothing as ``None``."""
+    return getattr(value, "pk", value) or None

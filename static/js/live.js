@@ -129,21 +129,12 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
     socket.send(JSON.stringify({ t: "resume", after: position }));
   }
 
-  /** A connection that keeps losing frames loses them from the answers, too: fetch what is missing whole, once. */
+  /** A connection that keeps losing frames loses them from the answers, too: fetch what is missing whole. */
   async function catchUp() {
     isCatchingUp = true;
-    try {
-      let from;
-      do {
-        from = position;
-        const answer = await fetch(address(pollUrl), { redirect: "error", signal: AbortSignal.timeout(CONNECT_MS) });
-        if (!answer.ok) break;
-        for (const frame of (await answer.json()).frames) take(frame);
-      } while (!isClosed && position - from >= POLL_EVENTS);
-      fills = 0;
-    } catch {
-      // No answer: the next gap asks again.
-    }
+    let isMore = true;
+    while (isMore) isMore = await fetchFrames(() => !isClosed);
+    fills = 0;
     isCatchingUp = false;
   }
 
@@ -224,20 +215,26 @@ export function connectLive({ url, pollUrl = null, after = 0, onEvent, onState =
 
   async function poll() {
     clearTimeout(pollTimer);
+    const isMore = await fetchFrames(() => isPolling);
+    clearTimeout(pollTimer);
+    if (isPolling) pollTimer = setTimeout(poll, isMore ? 0 : POLL_MS * (0.9 + Math.random() / 5));
+  }
+
+  /** One answer over HTTP, taken in while it is wanted. Says whether there may be more behind it. */
+  async function fetchFrames(isWanted) {
     const from = position;
     try {
       const answer = await fetch(address(pollUrl), { redirect: "error", signal: AbortSignal.timeout(CONNECT_MS) });
-      if (isPolling && (answer.status === 401 || answer.status === 404)) {
+      if (isWanted() && (answer.status === 401 || answer.status === 404)) {
         lost(answer.status === 401 ? 4401 : 4404);
-        return;
+        return false;
       }
       const { frames } = answer.ok ? await answer.json() : { frames: [] };
-      for (const frame of frames) if (isPolling) take(frame);
+      for (const frame of frames) if (isWanted()) take(frame);
     } catch {
       // No answer. The watch says so when it lasts.
     }
-    clearTimeout(pollTimer);
-    if (isPolling) pollTimer = setTimeout(poll, position - from >= POLL_EVENTS ? 0 : POLL_MS * (0.9 + Math.random() / 5));
+    return position - from >= POLL_EVENTS;
   }
 
   // --- the watch ---------------------------------------------------------------------------------------------------
