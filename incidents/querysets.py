@@ -16,7 +16,7 @@ from incidents.lifecycle import EXITS, OPEN
 
 if TYPE_CHECKING:
     from geography.models import Zone
-    from incidents.models import Forecast, HotSpot, Incident  # noqa: F401
+    from incidents.models import Forecast, HotSpot, Incident, Surface  # noqa: F401
 
 _REF = re.compile(r"([A-Z0-9_-]{1,16})-(\d{2})-(\d{1,18})", re.IGNORECASE)
 _ZONE_COLUMN = {"governorate": "governorate", "area": "area", "block": "block", "sector": "sector"}
@@ -99,3 +99,17 @@ class ForecastQuerySet(models.QuerySet["Forecast"]):
 
     def of_zone(self, zone_id: int) -> ForecastQuerySet:
         return self.filter(zone_id=zone_id).order_by("day", F("category"))
+
+
+class SurfaceQuerySet(models.QuerySet["Surface"]):
+    """A surface covers a whole region; whoever may see only some governorates sees only their cells (see ``services.surfaces``)."""
+
+    def current(self) -> SurfaceQuerySet:
+        return self.filter(is_current=True)
+
+    def published(self) -> SurfaceQuerySet:
+        return self.filter(role="published")
+
+    def without_cells(self) -> SurfaceQuerySet:
+        """For lists: everything but the columns of cells."""
+        return self.defer("columns", "rows", "values", "classes", "governorate_ids", "area_ids", "parts")

@@ -40,7 +40,9 @@ def main() -> int:
         for name, listed in (("untranslated", entries("--untranslated")), ("fuzzy", entries("--only-fuzzy")))
         if listed.strip()
     ]
-    checked = subprocess.run(["msgfmt", "--check", "-o", "/dev/null", CATALOGUE], capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        ["msgfmt", "--check", "-o", "/dev/null", CATALOGUE], capture_output=True, text=True, errors="replace", check=False
+    )
     if checked.returncode:
         problems.append(checked.stderr)
     print("\n".join(problems))

@@ -18,9 +18,10 @@ class PipelineRun(models.Model):
         RUNNING = "running", _("Running")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
 
     key = models.CharField(max_length=64, unique=True, verbose_name=_("key"))
-    status = models.CharField(max_length=8, choices=Status, default=Status.WAITING, verbose_name=_("status"))
+    status = models.CharField(max_length=9, choices=Status, default=Status.WAITING, verbose_name=_("status"))
     as_of = models.DateTimeField(verbose_name=_("as of"))
     parameters = models.JSONField(default=dict, verbose_name=_("parameters"))
     code_version = models.CharField(max_length=40, blank=True, verbose_name=_("code version"))
@@ -30,6 +31,7 @@ class PipelineRun(models.Model):
     started_at = models.DateTimeField(auto_now_add=True, verbose_name=_("started at"))
     finished_at = models.DateTimeField(null=True, blank=True, verbose_name=_("finished at"))
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     seconds = models.FloatField(null=True, blank=True, verbose_name=_("seconds"))
     counts = models.JSONField(default=dict, verbose_name=_("counts"))
     error = models.TextField(blank=True, verbose_name=_("error"))
@@ -44,11 +46,11 @@ class PipelineRun(models.Model):
 
 
 class PipelineStep(models.Model):
-    """One step of a run: a region's hot spots, its forecasts. A run cut off goes on at the first step not done."""
+    """One step of a run: ``kind:region`` or ``kind:region:part``. A run cut off goes on with the steps not done."""
 
     run = models.ForeignKey(PipelineRun, on_delete=models.CASCADE, related_name="steps", verbose_name=_("run"))
-    name = models.CharField(max_length=64, verbose_name=_("step"))
-    status = models.CharField(max_length=8, choices=PipelineRun.Status, default=PipelineRun.Status.RUNNING, verbose_name=_("status"))
+    name = models.CharField(max_length=96, verbose_name=_("step"))
+    status = models.CharField(max_length=9, choices=PipelineRun.Status, default=PipelineRun.Status.RUNNING, verbose_name=_("status"))
     started_at = models.DateTimeField(auto_now_add=True, verbose_name=_("started at"))
     seconds = models.FloatField(null=True, blank=True, verbose_name=_("seconds"))
     counts = models.JSONField(default=dict, verbose_name=_("counts"))
@@ -64,13 +66,53 @@ class PipelineStep(models.Model):
         return self.name
 
 
-class HotSpot(models.Model):
-    """A place where incidents crowd, with why it is called so."""
+class HotSpotTrack(models.Model):
+    """A hot spot's identity from run to run: born when first found, gone when a run finds it no more."""
 
-    run = models.ForeignKey(PipelineRun, on_delete=models.CASCADE, related_name="hot_spots", verbose_name=_("run"))
     region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="+", verbose_name=_("region"))
-    governorate = models.ForeignKey(Zone, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("governorate"))
-    area = models.ForeignKey(Zone, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("area"))
+    category = models.CharField(max_length=32, blank=True, verbose_name=_("category"))
+    born_at = models.DateTimeField(verbose_name=_("born"), help_text=_("The moment of the run that found it first."))
+    last_seen_at = models.DateTimeField(verbose_name=_("last found"))
+    gone_at = models.DateTimeField(null=True, blank=True, verbose_name=_("gone"))
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("merged into")
+    )
+    split_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("split from"))
+
+    class Meta:
+        verbose_name = _("hot spot track")
+        verbose_name_plural = _("hot spot tracks")
+        ordering = ["-last_seen_at", "id"]
+        indexes = [
+            # What a run compares its findings with.
+            models.Index(fields=["region", "category"], name="track_living", condition=models.Q(gone_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"H{self.pk}"
+
+
+class HotSpot(models.Model):
+    """A place where incidents crowd, with why it is called so. Never changed once issued, but for ``is_current``."""
+
+    class Change(models.TextChoices):
+        BORN = "born", _("New")
+        GROWN = "grown", _("Grown")
+        SHRUNK = "shrunk", _("Shrunk")
+        MOVED = "moved", _("Moved")
+        STEADY = "steady", _("Unchanged")
+        MERGED = "merged", _("Merged")
+        SPLIT = "split", _("Split off")
+
+    track = models.ForeignKey(
+        HotSpotTrack, null=True, blank=True, on_delete=models.PROTECT, related_name="sightings", verbose_name=_("track")
+    )
+    change = models.CharField(max_length=8, choices=Change, blank=True, verbose_name=_("since the last run"))
+
+    run = models.ForeignKey(PipelineRun, on_delete=models.PROTECT, related_name="hot_spots", verbose_name=_("run"))
+    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="+", verbose_name=_("region"))
+    governorate = models.ForeignKey(Zone, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("governorate"))
+    area = models.ForeignKey(Zone, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("area"))
     category = models.CharField(max_length=32, blank=True, verbose_name=_("category"), help_text=_("Empty: all that may be modelled."))
     rank = models.PositiveIntegerField(verbose_name=_("rank"))
     hull = models.PolygonField(srid=4326, verbose_name=_("outline"))
@@ -80,6 +122,18 @@ class HotSpot(models.Model):
     density_per_km2 = models.FloatField(verbose_name=_("incidents per km²"))
     severity_score = models.FloatField(verbose_name=_("severity-weighted score"))
     previous_count = models.PositiveIntegerField(null=True, blank=True, verbose_name=_("incidents in the window before"))
+    previous_counts = models.JSONField(
+        default=list, verbose_name=_("incidents in the windows before"), help_text=_("Equally long windows, the latest first.")
+    )
+    rate_ratio = models.FloatField(null=True, blank=True, verbose_name=_("rate ratio"), help_text=_("Now against the windows before."))
+    rate_ratio_low = models.FloatField(null=True, blank=True, verbose_name=_("rate ratio, lower end (95 %)"))
+    rate_ratio_high = models.FloatField(null=True, blank=True, verbose_name=_("rate ratio, upper end (95 %)"))
+    background_count = models.FloatField(
+        null=True, blank=True, verbose_name=_("expected by the local background"), help_text=_("Incidents the surroundings would put here.")
+    )
+    q_value = models.FloatField(
+        null=True, blank=True, verbose_name=_("q value"), help_text=_("False-discovery rate, against the background.")
+    )
     peak_hour = models.PositiveSmallIntegerField(null=True, blank=True, verbose_name=_("peak hour"))
     peak_weekday = models.PositiveSmallIntegerField(null=True, blank=True, verbose_name=_("peak weekday"), help_text=_("0 is Monday."))
     leading_types = models.JSONField(default=list, verbose_name=_("leading types"), help_text=_("A list of [type code, count]."))
@@ -106,14 +160,25 @@ class HotSpot(models.Model):
 class Forecast(models.Model):
     """How many incidents one zone should expect on one day, with its interval."""
 
-    run = models.ForeignKey(PipelineRun, on_delete=models.CASCADE, related_name="forecasts", verbose_name=_("run"))
+    run = models.ForeignKey(PipelineRun, on_delete=models.PROTECT, related_name="forecasts", verbose_name=_("run"))
     region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="+", verbose_name=_("region"))
-    zone = models.ForeignKey(Zone, on_delete=models.CASCADE, related_name="+", verbose_name=_("zone"))
+    zone = models.ForeignKey(Zone, on_delete=models.PROTECT, related_name="+", verbose_name=_("zone"))
     category = models.CharField(max_length=32, blank=True, verbose_name=_("category"))
     day = models.DateField(verbose_name=_("day"))
     expected = models.FloatField(verbose_name=_("expected"))
     low = models.FloatField(verbose_name=_("low"))
     high = models.FloatField(verbose_name=_("high"))
+    low_95 = models.FloatField(null=True, blank=True, verbose_name=_("low, 95 %"))
+    high_95 = models.FloatField(null=True, blank=True, verbose_name=_("high, 95 %"))
+    dispersion = models.FloatField(default=1.0, verbose_name=_("dispersion"), help_text=_("Variance over mean; 1 is Poisson."))
+    baselines = models.JSONField(
+        default=dict,
+        verbose_name=_("baselines"),
+        help_text=_("What counting alone said, frozen with it: by name, mean and dispersion."),
+    )
+    is_published = models.BooleanField(
+        default=True, verbose_name=_("published"), help_text=_("No: only kept to be scored; a baseline stands in.")
+    )
     interval = models.FloatField(
         default=0.8, verbose_name=_("interval"), help_text=_("The share of days meant to fall between low and high.")
     )

@@ -198,7 +198,7 @@ def test_of_many_replicas_that_start_a_night_at_once_one_runs_it(crowd, places, 
         computed.append(threading.current_thread().name)
         return real.step(task)
 
-    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(counted, real.model, real.counted_as)})
+    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(counted, real.models, real.counted_as)})
     errors = []
 
     def replica():
@@ -242,7 +242,7 @@ def break_at(monkeypatch, region_code, error):
             raise error
         return real.step(task)
 
-    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(step, real.model, real.counted_as)})
+    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(step, real.models, real.counted_as)})
     return computed
 
 
@@ -270,7 +270,7 @@ def test_a_runner_that_comes_back_after_its_run_was_taken_over_writes_nothing(tw
         PipelineRun.objects.update(heartbeat_at=timezone.now())  # another process has taken the run
         return real.step(task)
 
-    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(overtaken, real.model, real.counted_as)})
+    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(overtaken, real.models, real.counted_as)})
     left = pipeline.run_pipeline(trigger="nightly", as_of=NIGHT)
     assert left.status == "running" and not HotSpot.objects.exists()
     assert not Event.objects.filter(type="pipeline.finished").exists()

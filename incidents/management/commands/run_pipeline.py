@@ -17,7 +17,8 @@ from core import audit
 from core.errors import DomainError
 from incidents.models import PipelineRun
 from incidents.services.pipeline import Parameters, run_pipeline
-from incidents.services.pipeline.runs import KINDS, Progress
+from incidents.services.pipeline.kinds import KINDS
+from incidents.services.pipeline.runs import Progress
 
 SHOWN = ("incidents", "hot_spots", "series", "forecasts", "empty_because", "newest_incident")
 

@@ -21,13 +21,12 @@ from core.events import publish
 from core.version import code_version
 from geography.models import Region
 from incidents import events
-from incidents.models import Forecast, HotSpot, PipelineRun, PipelineStep
+from incidents.models import PipelineRun, PipelineStep
 from incidents.permissions import Actor, require
-from incidents.services.pipeline.forecasts import forecasts
-from incidents.services.pipeline.hotspots import hot_spots
+from incidents.services.pipeline.kinds import KINDS
 from incidents.services.pipeline.lease import STALE_AFTER, UNFINISHED, Lease, LeaseLost
 from incidents.services.pipeline.settings import Moment, Parameters
-from incidents.services.pipeline.steps import Step, Task, publish_results
+from incidents.services.pipeline.steps import Kind, Task, publish_results
 
 logger = logging.getLogger(__name__)
 Status = PipelineRun.Status
@@ -35,21 +34,6 @@ TASK = "incidents.run_pipeline"
 NIGHTLY_AT = time(2, 0)
 MAX_ATTEMPTS = 3
 _REQUEST_LOCK = 0x6B68_0001  # pg advisory: one request at a time
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of step: how it is computed and where its rows go."""
-
-    step: Step
-    model: type[HotSpot] | type[Forecast]
-    counted_as: str
-
-
-KINDS: dict[str, Kind] = {
-    "hotspots": Kind(hot_spots, HotSpot, "hot_spots"),
-    "forecasts": Kind(forecasts, Forecast, "forecasts"),
-}
 
 
 @dataclass(frozen=True)
@@ -242,7 +226,7 @@ def _do_step(lease: Lease, step: PipelineStep, kind: Kind, task: Task) -> None:
         outcome = kind.step(task)
         with transaction.atomic():
             run = lease.hold()
-            is_current = publish_results(kind.model, outcome.rows, run=run, region=task.region)
+            is_current = publish_results(kind, outcome.rows, run=run, region=task.region, part=task.part)
             PipelineStep.objects.filter(pk=step.pk).update(
                 status=Status.DONE, seconds=clock.monotonic() - began, counts={**outcome.counts, "current": is_current}
             )
