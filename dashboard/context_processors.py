@@ -16,6 +16,9 @@ THEME_COOKIE = "theme"
 class Shell:
     """Asked for only by templates that draw the frame, so that a partial or the API pays nothing."""
 
+    # The first word of the URL names of the pages that stand under "Analysis" and share its line of links.
+    ANALYSIS = frozenset({"hotspots", "forecast", "compare", "summary", "scoreboard", "models", "handover", "runs"})
+
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
@@ -43,6 +46,15 @@ class Shell:
     def here(self) -> str:
         match = self._request.resolver_match
         return match.url_name or "" if match is not None else ""
+
+    @property
+    def page(self) -> str:
+        """``forecast`` for ``forecast-zone``: which entry of a navigation is the current one."""
+        return self.here.split("-")[0]
+
+    @property
+    def section(self) -> str:
+        return "analysis" if self.page in self.ANALYSIS else self.page
 
     @property
     def address(self) -> str:

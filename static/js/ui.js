@@ -95,6 +95,9 @@ document.addEventListener("click", (event) => {
 });
 help?.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
+// A line of links that is longer than the screen starts at the page one is on.
+document.querySelector(".subnav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // --- keys ------------------------------------------------------------------------------------------------------------
 /** Whether this key press belongs to something that is being written in. */
 export function isTyping(event) {
