@@ -9,7 +9,6 @@ from io import StringIO
 
 import numpy as np
 import pytest
-from django.contrib.gis.geos import Point
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
@@ -21,41 +20,9 @@ from incidents.models import HotSpot, Incident, IncidentType, PipelineRun
 from incidents.services import pipeline
 from incidents.services.pipeline import runs
 from incidents.services.pipeline.lease import Lease, LeaseLost
+from incidents.tests.conftest import NIGHT
 
 HOT_SPOTS = runs.KINDS["hotspots"]
-NIGHT = datetime(2026, 3, 10, 2, 0, tzinfo=UTC) - timedelta(hours=3)  # 02:00 in Kuwait
-
-
-@pytest.fixture
-def crowd(police_112, burglary, places, cast):
-    """``crowd(lon, lat, n=…, days_ago=…)``: n incidents within some metres of a point, ending before NIGHT."""
-    rng = np.random.default_rng(3)
-
-    def make(lon, lat, *, n=15, days_ago=(1, 29), spread_m=50.0, before=NIGHT, **given):
-        rows = []
-        for _ in range(n):
-            east, north = rng.normal(0, spread_m, 2)
-            at = before - timedelta(days=float(rng.uniform(*days_ago)))
-            point = Point(lon + east / (111_320 * np.cos(np.radians(lat))), lat + north / 110_574, srid=4326)
-            is_west = point.x < 47.9
-            details = {
-                "region": places.region,
-                "source": police_112,
-                "agency": cast.police,
-                "type": burglary,
-                "priority": 2,
-                "severity": 2,
-                "origin": "reported",
-                "location": point,
-                "governorate": places.capital if is_west else places.hawalli,
-                "area": places.sharq if is_west else places.salmiya,
-                "occurred_at": at,
-                "reported_at": at,
-            }
-            rows.append(Incident(**{**details, **given}))
-        return Incident.objects.bulk_create(rows)
-
-    return make
 
 
 def run(**given):
@@ -223,13 +190,6 @@ def test_of_many_replicas_that_start_a_night_at_once_one_runs_it(crowd, places, 
 
 class Killed(BaseException):
     """What a process feels of kill -9: nothing of it runs any more."""
-
-
-@pytest.fixture
-def two_regions(crowd, places):
-    crowd(47.92, 29.35)
-    Region.objects.create(code="zz", name_en="Elsewhere", name_ar="هناك", time_zone="UTC", metric_srid=32638)
-    return places
 
 
 def break_at(monkeypatch, region_code, error):

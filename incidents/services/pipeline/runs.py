@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time as clock
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -25,8 +25,9 @@ from incidents.models import PipelineRun, PipelineStep
 from incidents.permissions import Actor, require
 from incidents.services.pipeline.kinds import KINDS
 from incidents.services.pipeline.lease import STALE_AFTER, UNFINISHED, Lease, LeaseLost
-from incidents.services.pipeline.settings import Moment, Parameters
-from incidents.services.pipeline.steps import Kind, Task, publish_results
+from incidents.services.pipeline.planning import plan, task_of
+from incidents.services.pipeline.settings import Parameters
+from incidents.services.pipeline.steps import Kind, Outcome, Task, publish_results
 
 logger = logging.getLogger(__name__)
 Status = PipelineRun.Status
@@ -193,37 +194,31 @@ def _known_regions(codes: Iterable[str] | None) -> list[str] | None:
 def _work_through(lease: Lease, on_progress: Callable[[Progress], None] | None) -> None:
     """Do each step that is not done; a step that fails is recorded, and the others go on."""
     run = PipelineRun.objects.get(pk=lease.run.pk)
-    parameters = Parameters.of(run.parameters)
-    day = run.parameters.get("as_of_day")
-    moment = Moment(run.as_of, date.fromisoformat(day) if day else None)
-    regions = Region.objects.order_by("-is_default", "code")
-    if run.parameters.get("regions") is not None:
-        regions = regions.filter(code__in=run.parameters["regions"])
-    kinds = [kind for kind in KINDS if run.parameters.get("only") is None or kind in run.parameters["only"]]
-    plan = [(kind, region) for region in regions for kind in kinds]
-    for number, (kind, region) in enumerate(plan, start=1):
-        name = f"{kind}:{region.code}"
+    planned = plan(run, KINDS)
+    for number, todo in enumerate(planned, start=1):
+        name = todo.name
         say = on_progress or (lambda progress: None)
         step, is_new = PipelineStep.objects.get_or_create(run=run, name=name)
         if step.status == Status.DONE:
             continue
-        say(Progress(name, number, len(plan), Status.RUNNING, {}))
+        say(Progress(name, number, len(planned), Status.RUNNING, {}))
         attempts = 1 if is_new else int(step.counts.get("attempts", 1)) + 1
         if attempts > MAX_ATTEMPTS:
             # It took its process down each time; do not let it take the night's other steps with it for ever.
             PipelineStep.objects.filter(pk=step.pk).update(status=Status.FAILED, error=f"Cut off {MAX_ATTEMPTS} times; given up.")
         else:
             PipelineStep.objects.filter(pk=step.pk).update(counts={"attempts": attempts}, status=Status.RUNNING, error="")
-            _do_step(lease, step, KINDS[kind], Task(region, moment, parameters, lease.beat))
+            task = replace(task_of(run, todo.region, todo.part), beat=lease.beat)
+            _do_step(lease, step, KINDS[todo.kind], task, is_retiring=todo.is_retiring)
         step.refresh_from_db()
-        say(Progress(name, number, len(plan), step.status, step.counts))
+        say(Progress(name, number, len(planned), step.status, step.counts))
     _finish(lease)
 
 
-def _do_step(lease: Lease, step: PipelineStep, kind: Kind, task: Task) -> None:
+def _do_step(lease: Lease, step: PipelineStep, kind: Kind, task: Task, *, is_retiring: bool) -> None:
     began = clock.monotonic()
     try:
-        outcome = kind.step(task)
+        outcome = Outcome([], {"empty_because": "no longer a part"}) if is_retiring else kind.step(task)
         with transaction.atomic():
             run = lease.hold()
             is_current = publish_results(kind, outcome.rows, run=run, region=task.region, part=task.part)
@@ -254,14 +249,15 @@ def _finish(lease: Lease, error: str = "") -> None:
     publish(
         events.PIPELINE_FINISHED,
         subject=run,
-        data={"run": run.pk, "status": run.status, "hot_spots": counts["hot_spots"], "forecasts": counts["forecasts"]},
+        data={"run": run.pk, "status": run.status, "hot_spots": counts.get("hot_spots", 0), "forecasts": counts.get("forecasts", 0)},
     )
 
 
 def _totals(steps: Sequence[PipelineStep]) -> dict[str, int]:
-    totals = {"hot_spots": 0, "forecasts": 0, "steps": len(steps), "failed": sum(step.status == Status.FAILED for step in steps)}
+    totals = {kind.counted_as: 0 for kind in KINDS.values()}
+    totals |= {"steps": len(steps), "failed": sum(step.status == Status.FAILED for step in steps)}
     for step in steps:
-        counted = {kind: KINDS[kind].counted_as for kind in KINDS}.get(step.name.partition(":")[0])
-        if counted and step.status == Status.DONE:
-            totals[counted] += int(step.counts.get(counted, 0))
+        kind = KINDS.get(step.name.partition(":")[0])
+        if kind is not None and step.status == Status.DONE:
+            totals[kind.counted_as] += int(step.counts.get(kind.counted_as, 0))
     return totals
