@@ -99,7 +99,7 @@ def test_a_look_back_in_which_a_part_is_missing_leaves_it_standing(crowd, by_cat
 
 def test_hooks_run_with_the_rows_in_the_transaction_that_stores_them(crowd, by_category, monkeypatch):
     crowd(47.92, 29.35)
-    seen = []
+    seen: list[tuple] = []
 
     def before(*, rows, run, region, part, is_current):
         seen.append(("before", part, [row.pk for row in rows], is_current, rows[0].run == run, rows[0].region == region))

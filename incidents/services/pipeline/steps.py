@@ -107,7 +107,8 @@ def _can_stand(model: type[Model]) -> bool:
 
 def _by_model(kind: Kind, rows: Sequence[Any]) -> dict[type[Model], list[Any]]:
     """In the order of the kind's models, so that one may point at another; every step may return model cards beside them."""
-    sorted_rows: dict[type[Model], list[Any]] = {model: [] for model in (*kind.models, ModelCard)}
+    models: tuple[type[Model], ...] = (*kind.models, ModelCard)
+    sorted_rows: dict[type[Model], list[Any]] = {model: [] for model in models}
     for row in rows:
         if type(row) not in sorted_rows:
             raise TypeError(f"a {type(row).__name__} is none of this kind's models")
