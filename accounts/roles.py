@@ -32,9 +32,26 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "manage_zones",
             "manage_keys",
             "read_audit",
+            "switch_models",
+            "suppress_places",
+            "hand_over",
         }
     ),
-    Role.SUPERVISOR: frozenset({"open", "classify", "move", "close", "reopen", "annotate", "import", "run_pipeline"}),
+    Role.SUPERVISOR: frozenset(
+        {
+            "open",
+            "classify",
+            "move",
+            "close",
+            "reopen",
+            "annotate",
+            "import",
+            "run_pipeline",
+            "switch_models",
+            "suppress_places",
+            "hand_over",
+        }
+    ),
     Role.ANALYST: frozenset({"annotate", "import", "run_pipeline"}),
     Role.DISPATCHER: frozenset({"open", "classify", "move", "close", "annotate"}),
     Role.OFFICER: frozenset({"move", "annotate"}),
@@ -69,6 +86,15 @@ _WRITTEN_BY_SERVICES = frozenset(
         "incidents.pipelinestep",
         "incidents.hotspot",
         "incidents.forecast",
+        "incidents.hotspottrack",
+        "incidents.surface",
+        "incidents.nearrepeat",
+        "incidents.modelchoice",
+        "incidents.modelcard",
+        "incidents.modelswitch",
+        "incidents.score",
+        "incidents.suppression",
+        "incidents.handover",
         "interop.inboxmessage",
     }
 )

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.contrib.postgres.search import SearchQuery
 from django.db import models
 from django.db.models import F
@@ -76,10 +77,16 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         )
 
 
+def switched_off() -> models.QuerySet:
+    """The names of the models somebody has switched off, as a subquery."""
+    return apps.get_model("incidents", "ModelSwitch").objects.filter(is_on=False).values("model")
+
+
 class HotSpotQuerySet(models.QuerySet["HotSpot"]):
     def current(self) -> HotSpotQuerySet:
-        """Those the newest finished step left standing, worst first."""
-        return self.filter(is_current=True).order_by("region_id", "rank")
+        """Those the newest finished step left standing, worst first; none while their model is switched off."""
+        off = models.Exists(switched_off().filter(model=self.model.MODEL))
+        return self.filter(~off, is_current=True).order_by("region_id", "rank")
 
     def visible_to(self, viewer: object) -> HotSpotQuerySet:
         """Hot spots are sums over agencies: the governorates decide."""
@@ -89,7 +96,8 @@ class HotSpotQuerySet(models.QuerySet["HotSpot"]):
 
 class ForecastQuerySet(models.QuerySet["Forecast"]):
     def current(self) -> ForecastQuerySet:
-        return self.filter(is_current=True)
+        """What is published and stands now, but for methods that are switched off."""
+        return self.filter(is_current=True, is_published=True).exclude(method__in=switched_off())
 
     def visible_to(self, viewer: object) -> ForecastQuerySet:
         places = jurisdiction_of(viewer).governorate_ids
@@ -108,7 +116,22 @@ class SurfaceQuerySet(models.QuerySet["Surface"]):
         return self.filter(is_current=True)
 
     def published(self) -> SurfaceQuerySet:
-        return self.filter(role="published")
+        """What people are shown. Where a published model has been switched off, the baseline its gate named stands in from that moment,
+        unless that is off too; then there is nothing to show."""
+        off = switched_off()
+        same = {name: models.OuterRef(name) for name in ("run", "region", "kind", "category")}
+        shown_by_off = self.model.objects.filter(**same, horizon=models.OuterRef("horizon"), role="published", model__in=off)
+        choices = apps.get_model("incidents", "ModelChoice").objects
+        named = choices.filter(
+            predicts="risk",
+            run=models.OuterRef("run"),
+            region=models.OuterRef("region"),
+            category=models.OuterRef("category"),
+            level=models.OuterRef("horizon"),
+            best_baseline=models.OuterRef("model"),
+        )
+        stands_in = models.Q(role="baseline") & models.Exists(shown_by_off) & models.Exists(named)
+        return self.filter(models.Q(role="published") | stands_in).exclude(model__in=off)
 
     def without_cells(self) -> SurfaceQuerySet:
         """For lists: everything but the columns of cells."""

@@ -104,6 +104,8 @@ class HotSpot(models.Model):
         MERGED = "merged", _("Merged")
         SPLIT = "split", _("Split off")
 
+    MODEL = "dbscan"  # the name of its card and its switch
+
     track = models.ForeignKey(
         HotSpotTrack, null=True, blank=True, on_delete=models.PROTECT, related_name="sightings", verbose_name=_("track")
     )
