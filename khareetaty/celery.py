@@ -18,5 +18,7 @@ app.conf.beat_schedule = {
     "pipeline: sweep": {"task": "incidents.run_due_pipelines", "schedule": crontab(minute="*/5"), "options": {"expire_seconds": 240}},
     # The row is the queue: this is how an uploaded file finds a worker, and how a run whose worker died finds another.
     "imports: sweep": {"task": "incidents.sweep_imports", "schedule": 3.0, "options": {"expire_seconds": 3, "queue": "critical"}},
+    # Predictions whose time has passed, and the two days late reports are given.
+    "predictions: scored": {"task": "incidents.score_predictions", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

@@ -79,6 +79,11 @@ class Score(models.Model):
         help_text=_("Sums to pool and figures to read: PAI, PEI*, hit rate at 1, 3, 5 %; error, CRPS, coverage."),
     )
     is_synthetic = models.BooleanField(default=False, verbose_name=_("synthetic"))
+    is_hindcast = models.BooleanField(
+        default=False,
+        verbose_name=_("looks back"),
+        help_text=_("Made when its time had begun or passed already: a rehearsal, kept out of the running score."),
+    )
 
     class Meta:
         verbose_name = _("score")

@@ -1,5 +1,5 @@
 """Celery's shells around this app's verbs."""
 
-from incidents.tasks import importing, pipeline
+from incidents.tasks import importing, pipeline, trust
 
-__all__ = ["importing", "pipeline"]
+__all__ = ["importing", "pipeline", "trust"]
