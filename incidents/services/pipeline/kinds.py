@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from incidents.models import Forecast, HotSpot
+from incidents.models import Forecast, HotSpot, NearRepeat, Surface
 from incidents.services.pipeline.forecasts import forecasts
 from incidents.services.pipeline.hotspots import hot_spots
+from incidents.services.pipeline.near_repeat import near_repeat
 from incidents.services.pipeline.steps import Kind
+from incidents.services.pipeline.surfaces import described_surfaces, surfaces
 
 KINDS: dict[str, Kind] = {
     "hotspots": Kind(hot_spots, (HotSpot,), "hot_spots"),
+    "surfaces": Kind(surfaces, (Surface,), "surfaces", scope=described_surfaces),
+    "near_repeat": Kind(near_repeat, (NearRepeat,), "near_repeats"),
     "forecasts": Kind(forecasts, (Forecast,), "forecasts"),
 }

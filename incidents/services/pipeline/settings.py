@@ -23,6 +23,15 @@ class Parameters:
     horizon_days: int = 7
     history_days: int = 1096
     interval: float = 0.8
+    cell_m: float = 250.0
+    surface_days: int = 90
+    change_days: int = 28
+    bandwidth_m: float = 500.0
+    near_repeat_days: int = 365
+    near_repeat_within_m: float = 200.0
+    near_repeat_within_days: float = 14.0
+    permutations: int = 999
+    seed: int = 1
 
     def __post_init__(self) -> None:
         problems: dict[str, str] = {}
@@ -33,6 +42,15 @@ class Parameters:
             ("horizon_days", 1, 60),
             ("history_days", 28, 7_320),
             ("interval", 0.5, 0.99),
+            ("cell_m", 50, 5_000),
+            ("surface_days", 28, 3_660),
+            ("change_days", 7, 366),
+            ("bandwidth_m", 50, 10_000),
+            ("near_repeat_days", 56, 1_830),
+            ("near_repeat_within_m", 50, 1_000),
+            ("near_repeat_within_days", 1, 60),
+            ("permutations", 99, 9_999),
+            ("seed", 0, 2**31 - 1),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
