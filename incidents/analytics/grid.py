@@ -56,7 +56,7 @@ class Cells:
 
     @property
     def centres_m(self) -> FloatArray:
-        return (np.stack([self.columns, self.rows], axis=1) + 0.5) * self.cell_m
+        return (np.stack([self.columns, self.rows], axis=1).astype(np.float64) + 0.5) * self.cell_m
 
     def find(self, columns: IntArray, rows: IntArray) -> IntArray:
         """The number of each cell here, -1 where it is not among these."""
