@@ -14,7 +14,7 @@ from incidents.analytics.grid import FloatArray
 DISTANCES_M = (100.0, 200.0, 400.0)
 DAYS = (2.0, 7.0, 14.0, 28.0)
 LEAST_INCIDENTS = 30
-MAX_PAIRS = 400_000  # what 999 permutations of take a second or two; more pairs than that make the answer no surer
+MAX_PAIRS = 100_000  # looked at in half a second; by then a ratio of 1.1 stands clear of chance, and more pairs add nothing
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,8 @@ def near_repeats(
     edges_m, edges_days = _edges(distances_m, "distances"), _edges(days, "days")
     if within_m not in edges_m or within_days not in edges_days:
         raise ValueError("The limits must be edges of the bands.")
+    if np.ptp(seconds) > 2**31 - 1:
+        raise ValueError("The times span more than 68 years.")
     if permutations < 99:
         raise ValueError("Fewer than 99 permutations say too little.")
     order = np.lexsort((xy[:, 1], xy[:, 0], seconds))
@@ -133,11 +135,13 @@ def near_repeats(
     pairs = tree.query_pairs(edges_m[-1] * (1 + 1e-12), output_type="ndarray")
     apart = np.hypot(*(xy[pairs[:, 0]] - xy[pairs[:, 1]]).T)
     near = apart <= edges_m[-1]
-    first, second = (np.ascontiguousarray(pairs[near, side].astype(np.int32)) for side in (0, 1))
-    band = np.searchsorted(edges_m, apart[near], side="left").astype(np.int32)
+    pairs, apart = pairs[near], apart[near]
+    in_order = np.lexsort((pairs[:, 1], pairs[:, 0]))  # what is read together lies together
+    first, second = (np.ascontiguousarray(pairs[in_order, side].astype(np.int32)) for side in (0, 1))
+    band = np.searchsorted(edges_m, apart[in_order], side="left").astype(np.int32)
     counted = _Counted(first, second, band, np.round(edges_days * 86_400).astype(np.int64), len(edges_m))
 
-    whole = np.round(seconds - seconds.min()).astype(np.int64)
+    whole = np.round(seconds - seconds.min()).astype(np.int32)
     observed = counted(whole)
     drawn = np.empty((permutations, *observed.shape), dtype=np.int64)
     for number in range(permutations):
@@ -204,7 +208,7 @@ class _Counted:
 
         self._count, self._given, self._shape = count, (first, second, band, limits), (bands, len(limits))
 
-    def __call__(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    def __call__(self, times: NDArray[np.int32]) -> NDArray[np.int64]:
         found = np.zeros(self._shape, dtype=np.int64)
         self._count(times, *self._given, found)
         return found

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @numba.njit(nogil=True)
 def count(
-    times: NDArray[np.int64],
+    times: NDArray[np.int32],
     first: NDArray[np.int32],
     second: NDArray[np.int32],
     band: NDArray[np.int32],

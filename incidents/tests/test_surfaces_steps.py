@@ -181,7 +181,9 @@ def test_planted_near_repeats_are_found_by_category_in_the_region_and_its_govern
     tests = {test.governorate_id: test for test in NearRepeat.objects.filter(is_current=True)}
     assert None in tests and set(tests) <= {None, places.hawalli.pk, places.capital.pk}
     whole = tests[None]
-    assert whole.is_significant and (whole.ratio or 0) > 1.5 and (whole.q_value or 1) <= 0.05 and whole.observed_pairs > whole.expected_pairs
+    assert (
+        whole.is_significant and (whole.ratio or 0) > 1.5 and (whole.q_value or 1) <= 0.05 and whole.observed_pairs > whole.expected_pairs
+    )
     assert (whole.category, whole.within_m, whole.within_days, whole.permutations, whole.seed) == ("property", 200, 14, 999, 1)
     assert len(whole.bands) == 12 and whole.incident_count == 190
     assert counts["near_repeats"] == len(tests) and counts["significant"] >= 1
