@@ -10,6 +10,7 @@ from django.apps import apps
 from django.contrib.postgres.search import SearchQuery
 from django.db import models
 from django.db.models import F
+from django.utils import timezone
 
 from accounts.jurisdiction import jurisdiction_of
 from core.text import fold, western_digits
@@ -17,7 +18,7 @@ from incidents.lifecycle import EXITS, OPEN
 
 if TYPE_CHECKING:
     from geography.models import Zone
-    from incidents.models import Forecast, HotSpot, Incident, Surface  # noqa: F401
+    from incidents.models import Forecast, Handover, HotSpot, Incident, Score, Suppression, Surface  # noqa: F401
 
 _REF = re.compile(r"([A-Z0-9_-]{1,16})-(\d{2})-(\d{1,18})", re.IGNORECASE)
 _ZONE_COLUMN = {"governorate": "governorate", "area": "area", "block": "block", "sector": "sector"}
@@ -136,3 +137,39 @@ class SurfaceQuerySet(models.QuerySet["Surface"]):
     def without_cells(self) -> SurfaceQuerySet:
         """For lists: everything but the columns of cells."""
         return self.defer("columns", "rows", "values", "classes", "governorate_ids", "area_ids", "parts")
+
+
+class ScoreQuerySet(models.QuerySet["Score"]):
+    def visible_to(self, viewer: object) -> ScoreQuerySet:
+        """A whole region's figures are everybody's who is signed in; a zone's are for those who may see the zone."""
+        places = jurisdiction_of(viewer).governorate_ids
+        if places is None:
+            return self
+        ids = sorted(places)
+        return self.filter(
+            models.Q(zone=None) | models.Q(zone__level="country") | models.Q(zone_id__in=ids) | models.Q(zone__parent_id__in=ids)
+        )
+
+    def predictions(self) -> ScoreQuerySet:
+        """Without looks back: what was said before the fact."""
+        return self.filter(is_hindcast=False)
+
+
+class SuppressionQuerySet(models.QuerySet["Suppression"]):
+    def visible_to(self, viewer: object) -> SuppressionQuerySet:
+        places = jurisdiction_of(viewer).governorate_ids
+        return self if places is None else self.filter(governorate_id__in=sorted(places))
+
+    def in_force(self, *, at: datetime | None = None) -> SuppressionQuerySet:
+        """Neither lifted nor ended at ``at`` (now): an end needs nobody to carry it out."""
+        return self.filter(lifted_at=None, expires_at__gt=at or timezone.now())
+
+    def touching(self, category: str) -> SuppressionQuerySet:
+        """Those that hold for lists of ``category``: its own, and those of all categories."""
+        return self.filter(category__in={"", category})
+
+
+class HandoverQuerySet(models.QuerySet["Handover"]):
+    def visible_to(self, viewer: object) -> HandoverQuerySet:
+        places = jurisdiction_of(viewer).governorate_ids
+        return self if places is None else self.filter(governorate_id__in=sorted(places))

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from geography.models import Region, Zone
 from incidents.models.analytics import PipelineRun
 from incidents.models.surfaces import Surface
+from incidents.querysets import HandoverQuerySet, ScoreQuerySet, SuppressionQuerySet
 
 
 class Predicts(models.TextChoices):
@@ -85,6 +86,8 @@ class Score(models.Model):
         help_text=_("Made when its time had begun or passed already: a rehearsal, kept out of the running score."),
     )
 
+    objects = ScoreQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("score")
         verbose_name_plural = _("scores")
@@ -157,6 +160,8 @@ class Suppression(models.Model):
     )
     lifted_at = models.DateTimeField(null=True, blank=True, verbose_name=_("lifted at"))
 
+    objects = SuppressionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("suppression")
         verbose_name_plural = _("suppressions")
@@ -199,6 +204,8 @@ class Handover(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("requested by")
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = HandoverQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("handover to patrol")
