@@ -103,11 +103,10 @@ def test_lifting_ends_it_once_with_a_reason(suppress, cast):
 def test_a_cell_says_who_holds_it_back(suppress, cast, places):
     made = suppress(radius_m=300)
     suppress(category="property", radius_m=5000)
-    here = {"lon": 47.921, "lat": 29.351}
-    assert len(suppressions_at(**here, viewer=cast.officer, category="property")) == 2
-    assert suppressions_at(**here, viewer=cast.officer) == [made]
+    assert len(suppressions_at(lon=47.921, lat=29.351, viewer=cast.officer, category="property")) == 2
+    assert suppressions_at(lon=47.921, lat=29.351, viewer=cast.officer) == [made]
     assert suppressions_at(lon=47.94, lat=29.35, viewer=cast.officer) == []
-    assert suppressions_at(**here, viewer=cast.stranger) == []
+    assert suppressions_at(lon=47.921, lat=29.351, viewer=cast.stranger) == []
 
 
 def test_a_mask_covers_cells_it_touches_and_ends_at_the_governorate(suppress, places):
