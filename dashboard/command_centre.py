@@ -21,7 +21,7 @@ NEWEST = 12
 RUNS = 4
 FEEDS = 12
 FEEDS_FOR_S = 10
-ENDED = {PipelineRun.Status.DONE, PipelineRun.Status.FAILED}
+ENDED = {PipelineRun.Status.DONE, PipelineRun.Status.FAILED, PipelineRun.Status.CANCELLED}
 SILENT_AFTER = timedelta(hours=24)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -18,7 +18,17 @@ from incidents.lifecycle import EXITS, OPEN
 
 if TYPE_CHECKING:
     from geography.models import Zone
-    from incidents.models import Forecast, Handover, HotSpot, Incident, Score, Suppression, Surface  # noqa: F401
+    from incidents.models import (  # noqa: F401
+        Forecast,
+        Handover,
+        HotSpot,
+        Incident,
+        PipelineRun,
+        PipelineStep,
+        Score,
+        Suppression,
+        Surface,
+    )
 
 _REF = re.compile(r"([A-Z0-9_-]{1,16})-(\d{2})-(\d{1,18})", re.IGNORECASE)
 _ZONE_COLUMN = {"governorate": "governorate", "area": "area", "block": "block", "sector": "sector"}
@@ -173,3 +183,34 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
     def visible_to(self, viewer: object) -> HandoverQuerySet:
         places = jurisdiction_of(viewer).governorate_ids
         return self if places is None else self.filter(governorate_id__in=sorted(places))
+
+
+class RunQuerySet(models.QuerySet["PipelineRun"]):
+    def visible_to(self, viewer: object) -> RunQuerySet:
+        """A run spans every governorate: whoever may see anything may see that it ran, when, and with what."""
+        mine = jurisdiction_of(viewer)
+        sees_nothing = mine.governorate_ids is not None and not mine.governorate_ids
+        return self.none() if sees_nothing else self
+
+    def unfinished(self) -> RunQuerySet:
+        return self.filter(status__in=["waiting", "running"])
+
+
+class StepQuerySet(models.QuerySet["PipelineStep"]):
+    def visible_to(self, viewer: object) -> StepQuerySet:
+        """Steps of the regions the viewer's governorates lie in."""
+        places = jurisdiction_of(viewer).governorate_ids
+        if places is None:
+            return self
+        from geography.models import Zone
+
+        codes = Zone.objects.filter(pk__in=sorted(places)).values_list("region__code", flat=True).distinct()
+        here = models.Q(pk__in=[])
+        for code in codes:
+            here |= models.Q(name__endswith=f":{code}") | models.Q(name__contains=f":{code}:")
+        return self.filter(here)
+
+    def claimable(self, *, now: datetime, stale_after: timedelta) -> StepQuerySet:
+        """Steps somebody may take: waiting, or held by somebody who has gone silent; of runs that go on."""
+        silent = models.Q(status="running") & (models.Q(heartbeat_at__isnull=True) | models.Q(heartbeat_at__lt=now - stale_after))
+        return self.filter(models.Q(status="waiting") | silent, run__status="running", run__cancel_requested_at__isnull=True)

@@ -12,10 +12,14 @@ app.autodiscover_tasks()
 
 # Hours are those of TIME_ZONE (Asia/Kuwait). Read into django-celery-beat's tables at its start.
 app.conf.beat_schedule = {
-    "pipeline: nightly": {"task": "incidents.run_due_pipelines", "schedule": crontab(hour="2", minute="0")},
+    "pipeline: nightly": {"task": "incidents.run_due_pipelines", "schedule": crontab(hour="2", minute="0"), "options": {"queue": "bulk"}},
     # A night beat slept through is not fired later by itself; the sweep sees that its run is missing. It also takes up runs whose
     # worker died. An entry nobody took within the interval is dropped: the next one does the same.
-    "pipeline: sweep": {"task": "incidents.run_due_pipelines", "schedule": crontab(minute="*/5"), "options": {"expire_seconds": 240}},
+    "pipeline: sweep": {
+        "task": "incidents.run_due_pipelines",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expire_seconds": 240, "queue": "bulk"},
+    },
     # The row is the queue: this is how an uploaded file finds a worker, and how a run whose worker died finds another.
     "imports: sweep": {"task": "incidents.sweep_imports", "schedule": 3.0, "options": {"expire_seconds": 3, "queue": "critical"}},
     # Predictions whose time has passed, and the two days late reports are given.

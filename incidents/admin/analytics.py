@@ -13,7 +13,7 @@ from core.admin_kit import ReadOnlyAdmin, ReadOnlyInline, age, as_json, pill
 from core.admin_map import MapMedia, shape_map
 from incidents.models import Forecast, HotSpot, PipelineRun, PipelineStep
 
-RUN_KIND = {"running": "busy", "done": "ok", "failed": "bad"}
+RUN_KIND = {"waiting": "quiet", "running": "busy", "done": "ok", "failed": "bad", "cancelled": "warn"}
 
 
 def count_words(counts: Any) -> str:

@@ -7,11 +7,14 @@ from django.contrib.gis.db import models
 from django.utils.translation import gettext_lazy as _
 
 from geography.models import Region, Zone
-from incidents.querysets import ForecastQuerySet, HotSpotQuerySet
+from incidents.querysets import ForecastQuerySet, HotSpotQuerySet, RunQuerySet, StepQuerySet
 
 
 class PipelineRun(models.Model):
-    """One run of the analytics. ``key`` is unique: a night is run once, however many replicas try."""
+    """One run of the analytics. ``key`` is unique: a night is run once, however many replicas try.
+
+    It waits until somebody plans its steps; whoever ends its last step ends it.
+    """
 
     class Status(models.TextChoices):
         WAITING = "waiting", _("Waiting")
@@ -28,13 +31,28 @@ class PipelineRun(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("requested by")
     )
-    started_at = models.DateTimeField(auto_now_add=True, verbose_name=_("started at"))
+    started_at = models.DateTimeField(auto_now_add=True, verbose_name=_("requested at"))
+    began_at = models.DateTimeField(null=True, blank=True, verbose_name=_("began"), help_text=_("When its steps were planned."))
     finished_at = models.DateTimeField(null=True, blank=True, verbose_name=_("finished at"))
-    heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
-    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
-    seconds = models.FloatField(null=True, blank=True, verbose_name=_("seconds"))
+    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("cancel requested"))
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("cancelled by"),
+    )
+    cancel_reason = models.CharField(max_length=400, blank=True, editable=False, verbose_name=_("why it was cancelled"))
+    late_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("found late"))
+    seconds = models.FloatField(
+        null=True, blank=True, verbose_name=_("seconds"), help_text=_("By the clock, from its beginning to its end.")
+    )
     counts = models.JSONField(default=dict, verbose_name=_("counts"))
     error = models.TextField(blank=True, verbose_name=_("error"))
+
+    objects = RunQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("pipeline run")
@@ -46,24 +64,50 @@ class PipelineRun(models.Model):
 
 
 class PipelineStep(models.Model):
-    """One step of a run: ``kind:region`` or ``kind:region:part``. A run cut off goes on with the steps not done."""
+    """One step of a run: ``kind:region`` or ``kind:region:part``. Whoever raises ``attempts`` holds it, until its heartbeat is too old."""
 
     run = models.ForeignKey(PipelineRun, on_delete=models.CASCADE, related_name="steps", verbose_name=_("run"))
     name = models.CharField(max_length=96, verbose_name=_("step"))
-    status = models.CharField(max_length=9, choices=PipelineRun.Status, default=PipelineRun.Status.RUNNING, verbose_name=_("status"))
-    started_at = models.DateTimeField(auto_now_add=True, verbose_name=_("started at"))
+    status = models.CharField(max_length=9, choices=PipelineRun.Status, default=PipelineRun.Status.WAITING, verbose_name=_("status"))
+    is_retiring = models.BooleanField(
+        default=False, editable=False, verbose_name=_("retires"), help_text=_("Its part is no more: its results stand no more.")
+    )
+    expected_seconds = models.FloatField(null=True, blank=True, editable=False, verbose_name=_("seconds the last time"))
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False, verbose_name=_("attempts"))
+    worker = models.CharField(max_length=80, blank=True, editable=False, verbose_name=_("process"))
+    started_at = models.DateTimeField(null=True, blank=True, verbose_name=_("started at"))
+    heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("last sign of life"))
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("finished at"))
     seconds = models.FloatField(null=True, blank=True, verbose_name=_("seconds"))
     counts = models.JSONField(default=dict, verbose_name=_("counts"))
     error = models.TextField(blank=True, verbose_name=_("error"))
+
+    objects = StepQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("pipeline step")
         verbose_name_plural = _("pipeline steps")
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="step_once_a_run")]
+        indexes = [
+            # How long it took the last time, and which parts a kind had: asked when a run is planned.
+            models.Index(fields=["name", "-id"], name="step_history"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def kind(self) -> str:
+        return self.name.split(":", 2)[0]
+
+    @property
+    def region_code(self) -> str:
+        return (self.name.split(":", 2) + [""])[1]
+
+    @property
+    def part(self) -> str:
+        return (self.name.split(":", 2) + ["", ""])[2]
 
 
 class HotSpotTrack(models.Model):

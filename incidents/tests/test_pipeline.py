@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django.db.models import F
 from django.utils import timezone
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry, Event
 from geography.models import Region
-from incidents.models import HotSpot, Incident, IncidentType, PipelineRun
+from incidents.models import HotSpot, Incident, IncidentType, PipelineRun, PipelineStep
 from incidents.services import pipeline
-from incidents.services.pipeline import runs
+from incidents.services.pipeline import kinds
 from incidents.services.pipeline.lease import Lease, LeaseLost
+from incidents.services.pipeline.steps import Kind
 from incidents.tests.conftest import NIGHT
 
-HOT_SPOTS = runs.KINDS["hotspots"]
+HOT_SPOTS = kinds.KINDS["hotspots"]
 
 
 def run(**given):
@@ -159,13 +161,13 @@ def test_a_night_is_run_once(crowd):
 def test_of_many_replicas_that_start_a_night_at_once_one_runs_it(crowd, places, monkeypatch):
     crowd(47.92, 29.35)
     computed, start = [], threading.Barrier(4)
-    real = runs.KINDS["hotspots"]
+    real = kinds.KINDS["hotspots"]
 
     def counted(task):
         computed.append(threading.current_thread().name)
         return real.step(task)
 
-    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(counted, real.models, real.counted_as)})
+    monkeypatch.setattr(kinds, "KINDS", {"hotspots": Kind(counted, real.models, real.counted_as)})
     errors = []
 
     def replica():
@@ -202,7 +204,7 @@ def break_at(monkeypatch, region_code, error):
             raise error
         return real.step(task)
 
-    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(step, real.models, real.counted_as)})
+    monkeypatch.setattr(kinds, "KINDS", {"hotspots": Kind(step, real.models, real.counted_as)})
     return computed
 
 
@@ -216,7 +218,7 @@ def test_a_run_cut_off_goes_on_at_the_first_step_not_done(two_regions, monkeypat
     computed = break_at(monkeypatch, "zz", None)
     assert pipeline.run_pipeline(trigger="nightly", as_of=NIGHT).status == "running"  # its runner may still live
     assert computed == []
-    PipelineRun.objects.update(heartbeat_at=NIGHT - pipeline.STALE_AFTER - timedelta(seconds=1))
+    PipelineStep.objects.update(heartbeat_at=timezone.now() - pipeline.STALE_AFTER - timedelta(seconds=1))
     (resumed,) = pipeline.run_due_pipelines(now=NIGHT)
     assert (resumed.pk, resumed.status, computed) == (cut_off.pk, "done", ["zz"])
     assert HotSpot.objects.current().filter(category="").count() == 1
@@ -224,26 +226,30 @@ def test_a_run_cut_off_goes_on_at_the_first_step_not_done(two_regions, monkeypat
 
 
 def test_a_runner_that_comes_back_after_its_run_was_taken_over_writes_nothing(two_regions, monkeypatch):
-    real = runs.KINDS["hotspots"]
+    real = kinds.KINDS["hotspots"]
 
     def overtaken(task):
-        PipelineRun.objects.update(heartbeat_at=timezone.now())  # another process has taken the run
+        PipelineStep.objects.update(attempts=F("attempts") + 1)  # another process has taken the step
         return real.step(task)
 
-    monkeypatch.setattr(runs, "KINDS", {"hotspots": runs.Kind(overtaken, real.models, real.counted_as)})
+    monkeypatch.setattr(kinds, "KINDS", {"hotspots": Kind(overtaken, real.models, real.counted_as)})
     left = pipeline.run_pipeline(trigger="nightly", as_of=NIGHT)
     assert left.status == "running" and not HotSpot.objects.exists()
     assert not Event.objects.filter(type="pipeline.finished").exists()
 
 
-def test_a_heartbeat_is_refused_once_the_run_is_taken_over(places):
-    run_row = PipelineRun.objects.create(key="manual:x", as_of=NIGHT)
-    lease = Lease.take(run_row)
-    assert lease is not None and Lease.take(run_row) is None
+def test_a_heartbeat_is_refused_once_the_step_is_taken_over(places):
+    run_row = PipelineRun.objects.create(key="manual:x", as_of=NIGHT, status="running")
+    PipelineStep.objects.create(run=run_row, name="hotspots:kw")
+    lease = Lease.claim(run_row)
+    assert lease is not None and Lease.claim(run_row) is None
     lease.beat(now=timezone.now() + timedelta(minutes=1))
-    PipelineRun.objects.update(heartbeat_at=timezone.now() + timedelta(minutes=9))
+    PipelineStep.objects.update(heartbeat_at=timezone.now() - pipeline.STALE_AFTER - timedelta(seconds=1))
+    overtaker = Lease.claim(run_row)
+    assert overtaker is not None and overtaker.step.attempts == 2
     with pytest.raises(LeaseLost):
         lease.beat(now=timezone.now() + timedelta(minutes=2))
+    overtaker.beat(now=timezone.now() + timedelta(minutes=2))
 
 
 def test_a_step_that_fails_is_recorded_and_the_others_go_on(two_regions, monkeypatch):
@@ -267,10 +273,10 @@ def test_a_failed_step_leaves_the_last_good_results_standing(two_regions, monkey
 
 def test_a_step_that_kills_its_process_each_time_is_given_up_and_the_night_ends(two_regions, monkeypatch):
     break_at(monkeypatch, "kw", Killed())
-    for _ in range(runs.MAX_ATTEMPTS):
+    for _ in range(pipeline.MAX_ATTEMPTS):
         with pytest.raises(Killed):
             pipeline.run_pipeline(trigger="nightly", as_of=NIGHT)
-        PipelineRun.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1))
+        PipelineStep.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1))
     ended = pipeline.run_pipeline(trigger="nightly", as_of=NIGHT)
     assert ended.status == "failed" and ended.steps.get(name="hotspots:zz").status == "done"
     assert "Cut off" in ended.error

@@ -9,11 +9,11 @@ from django.db.models import Q
 
 from incidents.models import HotSpot, Incident, IncidentType, ModelCard, ModelSwitch
 from incidents.services import pipeline
-from incidents.services.pipeline import runs
+from incidents.services.pipeline import kinds
 from incidents.services.pipeline.steps import Kind, Outcome
 from incidents.tests.conftest import NIGHT
 
-STEP = runs.KINDS["hotspots"].step
+STEP = kinds.KINDS["hotspots"].step
 
 
 def categories(task):
@@ -46,7 +46,7 @@ def by_category(monkeypatch):
     """``by_category(**changes)`` splits the hot spots into one step a category."""
 
     def use(**given):
-        monkeypatch.setattr(runs, "KINDS", {"hotspots": split(**given)})
+        monkeypatch.setattr(kinds, "KINDS", {"hotspots": split(**given)})
 
     use()
     return use

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import resource
+import subprocess
 import sys
 from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -16,11 +20,11 @@ from rich.console import Console
 from core import audit
 from core.errors import DomainError
 from incidents.models import PipelineRun
-from incidents.services.pipeline import Parameters, run_pipeline
+from incidents.services.pipeline import Parameters, Progress, create_run, execute_run, request_cancel
 from incidents.services.pipeline.kinds import KINDS
-from incidents.services.pipeline.runs import Progress
+from incidents.services.pipeline.lease import worker_name
 
-SHOWN = ("incidents", "hot_spots", "series", "forecasts", "empty_because", "newest_incident")
+MAX_WORKERS = 32
 
 
 def moment(text: str) -> date | datetime:
@@ -37,7 +41,7 @@ def moment(text: str) -> date | datetime:
 
 
 class Command(BaseCommand):
-    help = "Find hot spots and make forecasts now. A night's own run is started by beat."
+    help = "Find hot spots, draw surfaces and make forecasts now. A night's own run is started by beat."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--as-of", type=moment, metavar="D", help="look from the start of this day, not from now")
@@ -46,52 +50,130 @@ class Command(BaseCommand):
         parser.add_argument("--eps-m", type=float, help="hot spots: the radius in metres")
         parser.add_argument("--min-points", type=int, help="hot spots: incidents within the radius")
         parser.add_argument("--window-days", type=int, help="hot spots: days looked back")
+        parser.add_argument("--workers", type=int, default=1, metavar="N", help="so many processes share the steps (1 to 32)")
+        parser.add_argument("--join", type=int, metavar="RUN", help="make no run: help with the steps of this one")
         parser.add_argument("--json", action="store_true", help="print one JSON line at the end and nothing else on standard output")
 
     def handle(self, **options: Any) -> None:
-        given = {name: options[name] for name in ("eps_m", "min_points", "window_days") if options[name] is not None}
+        if not 1 <= options["workers"] <= MAX_WORKERS:
+            raise CommandError(f"workers: between 1 and {MAX_WORKERS}.")
         console = Console(stderr=options["json"], highlight=False, markup=False)
-        status = console.status("…") if console.is_terminal else None
-
-        def on_progress(progress: Progress) -> None:
-            if progress.status == PipelineRun.Status.RUNNING:
-                if status is not None:
-                    status.update(f"{progress.number}/{progress.of}  {progress.step}")
-                return
-            shown = [f"{name} {progress.counts[name]}" for name in SHOWN if progress.counts.get(name) is not None]
-            line = f"{progress.number}/{progress.of}  {progress.step}  {progress.status}  {', '.join(shown)}"
-            console.print(line, soft_wrap=True)
-
+        show = _Shown(console)
+        helpers: list[subprocess.Popen[str]] = []
+        run = None
         try:
             with audit.acting(door="cli"):
-                if status is not None:
-                    status.start()
-                run = run_pipeline(
-                    trigger="manual",
-                    as_of=options["as_of"],
-                    regions=options["region"],
-                    only=options["only"],
-                    parameters=Parameters(**given),
-                    on_progress=on_progress,
-                )
+                run = self._joined(options["join"]) if options["join"] is not None else self._created(options)
+                helpers = [self._helper(run, with_json=options["json"]) for _n in range(options["workers"] - 1)]
+                show.start()
+                run = execute_run(run=run, on_progress=show, wait=options["join"] is None)
         except DomainError as error:
             raise CommandError("; ".join([error.message, *(f"{name}: {why}" for name, why in error.fields.items())])) from error
+        except KeyboardInterrupt:
+            self._cancel(run if options["join"] is None else None)
+            sys.exit(130)
         finally:
-            if status is not None:
-                status.stop()
-        self._report(run, as_json=options["json"])
+            show.stop()
+            workers = [_peak(), *(_told(helper) for helper in helpers)]
+        if options["join"] is not None:
+            self.stdout.write(json.dumps(workers[0]))
+            return
+        self._report(run, workers, as_json=options["json"])
         if run.status != PipelineRun.Status.DONE:
             sys.exit(1)
 
-    def _report(self, run: PipelineRun, *, as_json: bool) -> None:
+    def _created(self, options: dict[str, Any]) -> PipelineRun:
+        given = {name: options[name] for name in ("eps_m", "min_points", "window_days") if options[name] is not None}
+        return create_run(
+            trigger="manual", as_of=options["as_of"], regions=options["region"], only=options["only"], parameters=Parameters(**given)
+        )
+
+    def _joined(self, pk: int) -> PipelineRun:
+        run = PipelineRun.objects.filter(pk=pk).first()
+        if run is None:
+            raise CommandError(f"There is no run {pk}.")
+        return run
+
+    def _helper(self, run: PipelineRun, *, with_json: bool) -> subprocess.Popen[str]:
+        """A process of its own: what one step leaves in memory is not carried into another's, and a crash takes one step along."""
+        command = [
+            sys.executable,
+            sys.argv[0] if sys.argv[0].endswith("manage.py") else "manage.py",
+            "run_pipeline",
+            "--join",
+            str(run.pk),
+            "--json",
+        ]
+        return subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, stderr=None if with_json else sys.stdout, text=True)
+
+    def _cancel(self, run: PipelineRun | None) -> None:
+        if run is None:
+            return
+        with contextlib.suppress(DomainError), audit.acting(door="cli"):
+            run = request_cancel(run=run, by=None, reason="Interrupted at the command line")
+        self.stderr.write(f"{run.key}: {run.status}")
+
+    def _report(self, run: PipelineRun, workers: list[dict[str, Any]], *, as_json: bool) -> None:
         steps = [
-            {"step": step.name, "status": step.status, "seconds": step.seconds, "counts": step.counts, "error": step.error}
+            {
+                "step": step.name,
+                "status": step.status,
+                "seconds": step.seconds,
+                "worker": step.worker,
+                "counts": step.counts,
+                "error": step.error,
+            }
             for step in run.steps.all()
         ]
         if as_json:
-            summary = {"run": run.pk, "key": run.key, "status": run.status, "seconds": run.seconds, "counts": run.counts, "steps": steps}
+            summary = {
+                "run": run.pk,
+                "key": run.key,
+                "status": run.status,
+                "seconds": run.seconds,
+                "counts": run.counts,
+                "workers": workers,
+                "steps": steps,
+            }
             self.stdout.write(json.dumps(summary, ensure_ascii=False))
             return
         self.stdout.write(f"{run.key}: {run.status} in {run.seconds or 0:.1f} s, {run.counts}")
         if run.error:
             self.stderr.write(run.error)
+
+
+class _Shown:
+    """Progress on a terminal as one line that changes, elsewhere a line a step."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.status = console.status("…") if console.is_terminal else None
+
+    def start(self) -> None:
+        if self.status is not None:
+            self.status.start()
+
+    def stop(self) -> None:
+        if self.status is not None:
+            self.status.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.status == PipelineRun.Status.RUNNING:
+            if self.status is not None:
+                self.status.update(f"{progress.number}/{progress.of}  {progress.step}")
+            return
+        shown = [
+            f"{name} {value}" for name, value in progress.counts.items() if isinstance(value, int | str) and not isinstance(value, bool)
+        ]
+        self.console.print(f"{progress.number}/{progress.of}  {progress.step}  {progress.status}  {', '.join(shown)}", soft_wrap=True)
+
+
+def _peak() -> dict[str, Any]:
+    """This process, and the most memory it has held."""
+    return {"worker": worker_name(), "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+
+
+def _told(helper: subprocess.Popen[str]) -> dict[str, Any]:
+    out, _err = helper.communicate()
+    lines = out.strip().splitlines()
+    return json.loads(lines[-1]) if helper.returncode == 0 and lines else {"worker": str(helper.pid), "failed": helper.returncode}

@@ -1,16 +1,14 @@
-"""Runs: claimed once, resumed when cut off, each step recorded, the outcome announced."""
+"""Runs: asked for, made once a night, brought to their end, cancelled, found again when they were left lying."""
 
 from __future__ import annotations
 
 import logging
 import time as clock
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,29 +21,21 @@ from geography.models import Region
 from incidents import events
 from incidents.models import PipelineRun, PipelineStep
 from incidents.permissions import Actor, require
-from incidents.services.pipeline.kinds import KINDS
-from incidents.services.pipeline.lease import STALE_AFTER, UNFINISHED, Lease, LeaseLost
-from incidents.services.pipeline.planning import plan, task_of
+from incidents.services.pipeline import kinds
+from incidents.services.pipeline.lease import STALE_AFTER, patiently
+from incidents.services.pipeline.night import announce_if_late, is_owed, nation_clock, nightly_key
+from incidents.services.pipeline.planning import plan_run
 from incidents.services.pipeline.settings import Parameters
-from incidents.services.pipeline.steps import Kind, Outcome, Task, publish_results
+from incidents.services.pipeline.work import Listener, do_one_step, end_run, finish_if_over, work_through
 
 logger = logging.getLogger(__name__)
 Status = PipelineRun.Status
-TASK = "incidents.run_pipeline"
-NIGHTLY_AT = time(2, 0)
-MAX_ATTEMPTS = 3
+RUN_TASK, STEP_TASK = "incidents.run_pipeline", "incidents.help_pipeline"
+QUEUE = "bulk"
+MAX_REASON = 400
+_LOST_AFTER = timedelta(seconds=30)
 _REQUEST_LOCK = 0x6B68_0001  # pg advisory: one request at a time
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Said to ``on_progress`` when a step begins and when it ends."""
-
-    step: str
-    number: int
-    of: int
-    status: str
-    counts: dict[str, Any]
+_LOOK_EVERY_S = 0.5
 
 
 def run_pipeline(
@@ -56,86 +46,126 @@ def run_pipeline(
     regions: Iterable[str] | None = None,
     only: Iterable[str] | None = None,
     parameters: Parameters | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Listener | None = None,
 ) -> PipelineRun:
     """Run the analytics over ``regions`` (codes; all when not given) and return the run's row, whatever became of it.
 
-    ``trigger="nightly"`` runs once a local day however many call it: the others get the row as it stands. Any other trigger is a
-    run of its own. ``as_of`` looks from an instant, or from the start of a day on each region's clock, instead of from now; nothing
-    at or after it is read. ``only`` names kinds of steps. Raises ``Invalid`` for an unknown region or kind, ``NotAllowed`` where
-    ``requested_by`` may not run it.
+    ``trigger="nightly"`` runs once a local day however many call it: the others help with the steps nobody has taken. Any other
+    trigger is a run of its own. ``as_of`` looks from an instant, or from the start of a day on each region's clock, instead of from
+    now; nothing at or after it is read. ``only`` names kinds of steps. Raises ``Invalid`` for an unknown region or kind,
+    ``NotAllowed`` where ``requested_by`` may not run it.
     """
-    run = _create(trigger=trigger, by=requested_by, as_of=as_of, regions=regions, only=only, parameters=parameters)
+    run = create_run(trigger=trigger, by=requested_by, as_of=as_of, regions=regions, only=only, parameters=parameters)
     return execute_run(run=run, on_progress=on_progress)
 
 
-def request_pipeline_run(*, by: Actor | None) -> PipelineRun:
-    """Ask for a run now. A worker takes it up at once; raises ``Conflict`` while another run waits or goes on."""
+def request_pipeline_run(
+    *,
+    by: Actor | None,
+    as_of: datetime | date | None = None,
+    regions: Iterable[str] | None = None,
+    only: Iterable[str] | None = None,
+    parameters: Parameters | None = None,
+) -> PipelineRun:
+    """Ask for a run. A worker takes it up at once; raises ``Conflict`` while another run waits or goes on."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_REQUEST_LOCK])
         require(by, "run_pipeline")
-        if PipelineRun.objects.filter(status__in=UNFINISHED).exists():
+        if PipelineRun.objects.unfinished().exists():
             raise Conflict(_("The analytics are running already."))
-        run = _create(trigger="manual", by=by)
-        wake(TASK, run.pk)
+        run = create_run(trigger="manual", by=by, as_of=as_of, regions=regions, only=only, parameters=parameters)
+        wake(RUN_TASK, run.pk, queue=QUEUE)
     return run
 
 
-def run_due_pipelines(*, now: datetime | None = None) -> list[PipelineRun]:
-    """What the clock owes: runs nobody took up or whose runner died, and this night's run unless one has covered it.
+@transaction.atomic
+def request_cancel(*, run: PipelineRun, by: Actor | None, reason: str = "") -> PipelineRun:
+    """Stop ``run``: what waits is not begun, what goes on stops at its next beat. Steps that are done stay as they are.
 
-    Called at 02:00 and by a sweep every few minutes, so a night missed because beat or the workers were down is made up for
-    when they are back, once.
+    Raises ``Conflict`` when it is over or being cancelled already.
     """
-    now = now or timezone.now()
-    done = [execute_run(run=run) for run in PipelineRun.objects.filter(_takeable(now)).order_by("pk")]
-    local = now.astimezone(_civil())
-    if local.time() >= NIGHTLY_AT and not _covered(since=datetime.combine(local.date(), NIGHTLY_AT, _civil())):
-        done.append(run_pipeline(trigger="nightly", as_of=now))
-    return done
-
-
-def nightly_key(now: datetime) -> str:
-    return f"nightly:{now.astimezone(_civil()).date().isoformat()}"
-
-
-def execute_run(*, run: PipelineRun, on_progress: Callable[[Progress], None] | None = None) -> PipelineRun:
-    """Take ``run`` and bring it to its end, or return it as it stands when it is finished or in other hands."""
-    lease = Lease.take(run)
-    if lease is not None:
-        try:
-            _work_through(lease, on_progress)
-        except LeaseLost:
-            logger.warning("run %s went on elsewhere", run.key)
-        except KeyboardInterrupt:
-            _finish(lease, error=_("Interrupted."))
-            raise
+    require(by, "run_pipeline")
+    reason = reason.strip()
+    if len(reason) > MAX_REASON:
+        raise Invalid(_("The reason is too long."), fields={"reason": _("At most %(limit)d characters.") % {"limit": MAX_REASON}})
+    now = timezone.now()
+    person = getattr(by, "pk", None) if getattr(by, "audit_kind", "") == "user" else None
+    stopped = PipelineRun.objects.unfinished().filter(pk=run.pk, cancel_requested_at__isnull=True)
+    if stopped.update(cancel_requested_at=now, cancelled_by=person, cancel_reason=reason) != 1:
+        is_over = not PipelineRun.objects.unfinished().filter(pk=run.pk).exists()
+        raise Conflict(_("This run is over.") if is_over else _("This run is being cancelled already."))
+    run.refresh_from_db()
+    run.steps.filter(status=Status.WAITING).update(status=Status.CANCELLED, finished_at=now)
+    audit.record("pipeline.cancel", obj=run, by=by, after={"key": run.key, "reason": reason})
+    publish(events.PIPELINE_CANCEL_REQUESTED, subject=run, data={"run": run.pk})
+    if run.status == Status.WAITING:
+        end_run(run, [])
+    else:
+        finish_if_over(run)
     run.refresh_from_db()
     return run
 
 
-def _civil() -> Any:
-    """The clock of the nation the product serves."""
-    return timezone.get_default_timezone()
+def run_due_pipelines(*, now: datetime | None = None) -> list[PipelineRun]:
+    """What the clock owes: runs nobody took up or whose workers died, and this night's run unless one has covered it.
+
+    Called at 02:00 and by a sweep every few minutes, so a night missed because beat or the workers were down is made up for
+    when they are back, once. Says so when the night is late.
+    """
+    now = now or timezone.now()
+    if is_owed(now):
+        create_run(trigger="nightly", as_of=now)
+    announce_if_late(now)
+    return [execute_run(run=run, with_helpers=True) for run in _left_lying(now)]
 
 
-def _takeable(now: datetime) -> Q:
-    """Waiting for a while (its wake-up was lost), or silent for too long."""
-    lost = Q(heartbeat_at__isnull=True, started_at__lt=now - timedelta(seconds=30))
-    return Q(status__in=UNFINISHED) & (lost | Q(heartbeat_at__lt=now - STALE_AFTER))
+def execute_run(*, run: PipelineRun, on_progress: Listener | None = None, with_helpers: bool = False, wait: bool = False) -> PipelineRun:
+    """Plan ``run`` if nobody has, do what steps of it can be taken, and return it as it stands then.
+
+    ``with_helpers`` wakes a background worker for each step, to share them. ``wait`` stays until steps in other hands have ended too.
+    """
+    planned = patiently(lambda: _plan_and_wake(run, with_helpers=with_helpers))
+    if not planned and with_helpers:
+        logger.info("run %s: helping", run.key)
+    while True:
+        work_through(run, on_progress)
+        run.refresh_from_db()
+        if not wait or run.status not in (Status.WAITING, Status.RUNNING):
+            return run
+        clock.sleep(_LOOK_EVERY_S)
 
 
-def _covered(*, since: datetime) -> bool:
-    """Whether a run of everything, begun since ``since``, has finished well or is under way; or the night's own run exists."""
-    whole = Q(parameters__regions=None, parameters__as_of_day=None, parameters__only=None)
-    return PipelineRun.objects.filter(
-        Q(key=nightly_key(since)) | (whole & Q(started_at__gte=since, status__in=(Status.DONE, *UNFINISHED)))
-    ).exists()
+def help_run(*, run: PipelineRun) -> bool:
+    """Do one step of ``run``, if there is one to take. Whether there was."""
+    return do_one_step(run)
 
 
 @transaction.atomic
-def _create(
+def _plan_and_wake(run: PipelineRun, *, with_helpers: bool) -> int:
+    steps = plan_run(run)
+    if with_helpers and steps > 1:
+        wake(STEP_TASK, run.pk, queue=QUEUE, times=steps - 1)
+    return steps
+
+
+def _left_lying(now: datetime) -> list[PipelineRun]:
+    """Unfinished runs nobody works on: never planned, or without a step in living hands; and those with a step in dead ones."""
+    living = PipelineStep.objects.filter(run=OuterRef("pk"), status=Status.RUNNING, heartbeat_at__gte=timezone.now() - STALE_AFTER)
+    dead = PipelineStep.objects.filter(run=OuterRef("pk"), status=Status.RUNNING).exclude(heartbeat_at__gte=timezone.now() - STALE_AFTER)
+    just_ended = PipelineStep.objects.filter(run=OuterRef("pk"), finished_at__gte=timezone.now() - _LOST_AFTER)
+    runs = PipelineRun.objects.unfinished().annotate(living=Exists(living), dead=Exists(dead), just_ended=Exists(just_ended)).order_by("pk")
+    return [run for run in runs if _is_left_lying(run, now)]
+
+
+def _is_left_lying(run: PipelineRun, now: datetime) -> bool:
+    if run.status == Status.WAITING:
+        return run.started_at < now - _LOST_AFTER or run.key == nightly_key(now)
+    return run.dead or not (run.living or run.just_ended)  # type: ignore[attr-defined]
+
+
+@transaction.atomic
+def create_run(
     *,
     trigger: str,
     by: Actor | None = None,
@@ -144,19 +174,19 @@ def _create(
     only: Iterable[str] | None = None,
     parameters: Parameters | None = None,
 ) -> PipelineRun:
+    """The row of a run, waiting; the row that is there already for a night that has one."""
     require(by, "run_pipeline")
     now = timezone.now()
     chosen = _known_regions(regions)
-    kinds = sorted(set(only)) if only is not None else None
-    if kinds is not None and (not kinds or set(kinds) - set(KINDS)):
-        raise Invalid(
-            _("There is no such step of the analytics."), fields={"only": _("Known: %(names)s.") % {"names": ", ".join(sorted(KINDS))}}
-        )
+    wanted = sorted(set(only)) if only is not None else None
+    if wanted is not None and (not wanted or set(wanted) - set(kinds.KINDS)):
+        known = ", ".join(sorted(kinds.KINDS))
+        raise Invalid(_("There is no such step of the analytics."), fields={"only": _("Known: %(names)s.") % {"names": known}})
     day = as_of if isinstance(as_of, date) and not isinstance(as_of, datetime) else None
-    instant = datetime.combine(day, time.min, _civil()) if day else (as_of if isinstance(as_of, datetime) else now)
+    instant = datetime.combine(day, time.min, nation_clock()) if day else (as_of if isinstance(as_of, datetime) else now)
     if instant > now + timedelta(days=1):
         raise Invalid(_("The analytics cannot look from the future."), fields={"as_of": _("This time lies in the future.")})
-    key = nightly_key(instant) if trigger == "nightly" else f"{trigger[:24]}:{now.astimezone(_civil()):%Y-%m-%dT%H:%M:%S.%f}"
+    key = nightly_key(instant) if trigger == "nightly" else f"{trigger[:24]}:{now.astimezone(nation_clock()):%Y-%m-%dT%H:%M:%S.%f}"
     run, is_new = PipelineRun.objects.get_or_create(
         key=key,
         defaults={
@@ -166,7 +196,7 @@ def _create(
             "parameters": {
                 "trigger": trigger,
                 "regions": chosen,
-                "only": kinds,
+                "only": wanted,
                 "as_of_day": day.isoformat() if day else None,
                 **(parameters or Parameters()).as_dict(),
             },
@@ -189,75 +219,3 @@ def _known_regions(codes: Iterable[str] | None) -> list[str] | None:
             fields={"regions": _("Choose one of the list.")},
         )
     return wanted
-
-
-def _work_through(lease: Lease, on_progress: Callable[[Progress], None] | None) -> None:
-    """Do each step that is not done; a step that fails is recorded, and the others go on."""
-    run = PipelineRun.objects.get(pk=lease.run.pk)
-    planned = plan(run, KINDS)
-    for number, todo in enumerate(planned, start=1):
-        name = todo.name
-        say = on_progress or (lambda progress: None)
-        step, is_new = PipelineStep.objects.get_or_create(run=run, name=name)
-        if step.status == Status.DONE:
-            continue
-        say(Progress(name, number, len(planned), Status.RUNNING, {}))
-        attempts = 1 if is_new else int(step.counts.get("attempts", 1)) + 1
-        if attempts > MAX_ATTEMPTS:
-            # It took its process down each time; do not let it take the night's other steps with it for ever.
-            PipelineStep.objects.filter(pk=step.pk).update(status=Status.FAILED, error=f"Cut off {MAX_ATTEMPTS} times; given up.")
-        else:
-            PipelineStep.objects.filter(pk=step.pk).update(counts={"attempts": attempts}, status=Status.RUNNING, error="")
-            task = replace(task_of(run, todo.region, todo.part), beat=lease.beat)
-            _do_step(lease, step, KINDS[todo.kind], task, is_retiring=todo.is_retiring)
-        step.refresh_from_db()
-        say(Progress(name, number, len(planned), step.status, step.counts))
-    _finish(lease)
-
-
-def _do_step(lease: Lease, step: PipelineStep, kind: Kind, task: Task, *, is_retiring: bool) -> None:
-    began = clock.monotonic()
-    try:
-        outcome = Outcome([], {"empty_because": "no longer a part"}) if is_retiring else kind.step(task)
-        with transaction.atomic():
-            run = lease.hold()
-            is_current = publish_results(kind, outcome.rows, run=run, region=task.region, part=task.part)
-            PipelineStep.objects.filter(pk=step.pk).update(
-                status=Status.DONE, seconds=clock.monotonic() - began, counts={**outcome.counts, "current": is_current}
-            )
-    except LeaseLost:
-        raise
-    except Exception as error:
-        logger.exception("step %s of run %s failed", step.name, lease.run.key)
-        PipelineStep.objects.filter(pk=step.pk).update(
-            status=Status.FAILED, seconds=clock.monotonic() - began, error=f"{type(error).__name__}: {error}"[:2000]
-        )
-
-
-@transaction.atomic
-def _finish(lease: Lease, error: str = "") -> None:
-    run = lease.hold()
-    steps = list(run.steps.all())
-    failed = [step for step in steps if step.status != Status.DONE]
-    counts = _totals(steps)
-    run.status = Status.FAILED if failed or error else Status.DONE
-    run.finished_at = timezone.now()
-    run.seconds = round(sum(step.seconds or 0 for step in steps), 3)
-    run.counts = counts
-    run.error = error or "\n".join(f"{step.name}: {step.error}" for step in failed)
-    run.save(update_fields=["status", "finished_at", "seconds", "counts", "error"])
-    publish(
-        events.PIPELINE_FINISHED,
-        subject=run,
-        data={"run": run.pk, "status": run.status, "hot_spots": counts.get("hot_spots", 0), "forecasts": counts.get("forecasts", 0)},
-    )
-
-
-def _totals(steps: Sequence[PipelineStep]) -> dict[str, int]:
-    totals = {kind.counted_as: 0 for kind in KINDS.values()}
-    totals |= {"steps": len(steps), "failed": sum(step.status == Status.FAILED for step in steps)}
-    for step in steps:
-        kind = KINDS.get(step.name.partition(":")[0])
-        if kind is not None and step.status == Status.DONE:
-            totals[kind.counted_as] += int(step.counts.get(kind.counted_as, 0))
-    return totals
