@@ -13,7 +13,7 @@ app.autodiscover_tasks()
 # Hours are those of TIME_ZONE (Asia/Kuwait). Read into django-celery-beat's tables at its start.
 app.conf.beat_schedule = {
     "pipeline: nightly": {"task": "incidents.run_due_pipelines", "schedule": crontab(hour="2", minute="0"), "options": {"queue": "bulk"}},
-    # A night beat slept through is not fired later by itself; the sweep sees that its run is missing. It also takes up runs whose
+    # A night beat slept through is not fired later by itself; the sweep sees that its run is missing. It also takes up steps whose
     # worker died. An entry nobody took within the interval is dropped: the next one does the same.
     "pipeline: sweep": {
         "task": "incidents.run_due_pipelines",

@@ -103,11 +103,11 @@ class PipelineStep(models.Model):
 
     @property
     def region_code(self) -> str:
-        return (self.name.split(":", 2) + [""])[1]
+        return [*self.name.split(":", 2), ""][1]
 
     @property
     def part(self) -> str:
-        return (self.name.split(":", 2) + ["", ""])[2]
+        return [*self.name.split(":", 2), "", ""][2]
 
 
 class HotSpotTrack(models.Model):

@@ -115,14 +115,7 @@ class Command(BaseCommand):
 
     def _report(self, run: PipelineRun, workers: list[dict[str, Any]], *, as_json: bool) -> None:
         steps = [
-            {
-                "step": step.name,
-                "status": step.status,
-                "seconds": step.seconds,
-                "worker": step.worker,
-                "counts": step.counts,
-                "error": step.error,
-            }
+            {"step": step.name, **{name: getattr(step, name) for name in ("status", "seconds", "worker", "counts", "error")}}
             for step in run.steps.all()
         ]
         if as_json:

@@ -74,13 +74,8 @@ def steps_of(run: PipelineRun) -> list[Planned]:
     if run.parameters.get("regions") is not None:
         regions = regions.filter(code__in=run.parameters["regions"])
     only = run.parameters.get("only")
-    return [
-        todo
-        for region in regions
-        for name, kind in kinds.KINDS.items()
-        if only is None or name in only
-        for todo in _split(run, region, name, kind)
-    ]
+    chosen = {name: kind for name, kind in kinds.KINDS.items() if only is None or name in only}
+    return [todo for region in regions for name, kind in chosen.items() for todo in _split(run, region, name, kind)]
 
 
 def _split(run: PipelineRun, region: Region, name: str, kind: Kind) -> list[Planned]:

@@ -89,15 +89,16 @@ def _do(lease: Lease) -> None:
         raise
     except DATABASE_AWAY as error:
         # Nothing of it was stored. It goes back, and is taken again when the database answers: at most MAX_ATTEMPTS times.
-        logger.warning("step %s lost the database: %s", step.name, error)
+        words = _words(error)
+        logger.warning("step %s lost the database: %s", step.name, words)
         if step.attempts < MAX_ATTEMPTS:
-            patiently(lambda: _end(lease, status=Status.WAITING, error=_words(error)))
+            patiently(lambda: _end(lease, status=Status.WAITING, error=words))
         else:
-            patiently(lambda: _fail(lease, _words(error), seconds=clock.monotonic() - began))
+            patiently(lambda: _fail(lease, words, clock.monotonic() - began))
     except Exception as error:
         logger.exception("step %s of run %d failed", step.name, step.run_id)
         words, seconds = _words(error), clock.monotonic() - began
-        patiently(lambda: _fail(lease, words, seconds=seconds))
+        patiently(lambda: _fail(lease, words, seconds))
 
 
 def _compute_and_store(lease: Lease, began: float) -> None:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0009_frozen_results'),
+        ('incidents', '0010_scores_know_hindcasts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='pipelinerun',
             name='seconds',
-            field=models.FloatField(blank=True, help_text='By the clock, from its beginning to its end.', null=True, verbose_name='seconds'),
+            field=models.FloatField(blank=True, help_text='By the clock, from beginning to end.', null=True, verbose_name='seconds'),
         ),
         migrations.AlterField(
             model_name='pipelinerun',
