@@ -46,9 +46,7 @@ class PipelineRun(models.Model):
     )
     cancel_reason = models.CharField(max_length=400, blank=True, editable=False, verbose_name=_("why it was cancelled"))
     late_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("found late"))
-    seconds = models.FloatField(
-        null=True, blank=True, verbose_name=_("seconds"), help_text=_("By the clock, from its beginning to its end.")
-    )
+    seconds = models.FloatField(null=True, blank=True, verbose_name=_("seconds"), help_text=_("By the clock, from beginning to end."))
     counts = models.JSONField(default=dict, verbose_name=_("counts"))
     error = models.TextField(blank=True, verbose_name=_("error"))
 
