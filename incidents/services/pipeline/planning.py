@@ -102,4 +102,5 @@ def _left_over(name: str, kind: Kind, region: Region, parts: list[str]) -> list[
 def _last_time(names: list[str]) -> dict[str, float]:
     """Seconds each step took when it was last done."""
     done = PipelineStep.objects.filter(name__in=names, status=Status.DONE, seconds__isnull=False)
-    return dict(done.order_by("name", "-id").distinct("name").values_list("name", "seconds"))
+    newest = done.order_by("name", "-id").distinct("name").values_list("name", "seconds")
+    return {name: seconds for name, seconds in newest if seconds is not None}
