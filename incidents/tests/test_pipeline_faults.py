@@ -238,8 +238,6 @@ def test_a_real_night_whose_process_is_killed_goes_on_where_it_was(town, started
     assert run.status == "done", run.error
     assert issued[0] <= set(HotSpot.objects.values_list("pk", flat=True))
     assert issued[1] <= set(Forecast.objects.values_list("pk", flat=True))
-        Forecast.objects.values_list("pk", flat=True)
-    )
     assert Forecast.objects.count() == run.counts["forecasts"] > 0 and HotSpot.objects.count() == run.counts["hot_spots"] > 0
     assert Event.objects.filter(type="pipeline.finished").count() == 1
 
