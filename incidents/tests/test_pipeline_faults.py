@@ -60,7 +60,7 @@ def started():
         url = f"postgis://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
         env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "khareetaty.settings", "SLOW_STEPS": "1", **surroundings}
         if words[0] in ("nightly", "due"):
-            words = ["-m", "incidents.tests.slow_steps", words[0], words[1].isoformat()]
+            words = ("-m", "incidents.tests.slow_steps", words[0], words[1].isoformat())
         process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=env, start_new_session=True)
         processes.append(process)
         return process
