@@ -190,6 +190,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "ingest", "description": "Send reports. What is answered with a 2xx is committed."},
         {"name": "incidents", "description": "Read what became of them, within your key's agency and governorates."},
+        {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

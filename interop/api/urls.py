@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
+from interop.api.compare import CompareView
 from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
 
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("redoc", views.redoc, name="api-redoc"),
     path("redoc.js", views.redoc_script, name="api-redoc-script"),
     path("incidents", IncidentList.as_view(), name="api-incidents"),
+    path("compare", CompareView.as_view(), name="api-compare"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 for kind, single, batch in intake_views():
