@@ -9,8 +9,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import DomainError
+from geography.models import Region
 from incidents.lifecycle import Disposition, Priority, Severity, State
 from incidents.models import Incident, IncidentType
+from incidents.services.pipeline.kinds import KINDS
+from incidents.services.pipeline.words import kind_in_words
 
 
 class ActionForm(forms.Form):
@@ -77,3 +80,32 @@ class ClassifyForm(ActionForm):
 
 class NoteForm(ActionForm):
     text = forms.CharField(max_length=2000, label=_("Note"), widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class RunForm(ActionForm):
+    """Ask for a run of the analytics: everything from now, unless less is chosen."""
+
+    as_of = forms.DateField(
+        required=False,
+        label=_("Look from the start of"),
+        help_text=_("Empty: from now. A day that is past shows what would have been found then."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    regions = forms.MultipleChoiceField(required=False, label=_("Regions"), widget=forms.CheckboxSelectMultiple)
+    only = forms.MultipleChoiceField(required=False, label=_("Results"), widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        regions = Region.objects.order_by("-is_default", "code")
+        self.fields["regions"].choices = [(region.code, region.name) for region in regions]  # type: ignore[attr-defined]
+        self.fields["only"].choices = [(kind, kind_in_words(kind)) for kind in KINDS]  # type: ignore[attr-defined]
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """As ``request_pipeline_run`` takes it: nothing ticked is everything."""
+        given = self.cleaned_data
+        return {"as_of": given["as_of"], "regions": given["regions"] or None, "only": given["only"] or None}
+
+
+class CancelRunForm(ActionForm):
+    reason = forms.CharField(required=False, max_length=400, label=_("Reason (optional)"))

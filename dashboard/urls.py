@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from dashboard.views import account, board, compare, incident
+from dashboard.views import account, board, compare, incident, runs
 
 REF = r"(?P<ref>[A-Za-z0-9_-]{1,16}-[0-9]{2}-[0-9]{1,18})"
 
@@ -14,6 +14,12 @@ urlpatterns = [
     re_path(rf"^incidents/{REF}/(?P<verb>move|close|reopen|duplicate|classify|note)/$", incident.act, name="incident-act"),
     path("compare/", compare.page, name="compare"),
     path("compare.csv", compare.csv, name="compare-csv"),
+    path("runs/", runs.page, name="runs"),
+    path("runs/list/", runs.listed, name="runs-list"),
+    path("runs/new/", runs.new, name="runs-new"),
+    re_path(r"^runs/(?P<pk>[0-9]{1,18})/$", runs.one, name="runs-one"),
+    re_path(r"^runs/(?P<pk>[0-9]{1,18})/progress/$", runs.progress, name="runs-progress"),
+    re_path(r"^runs/(?P<pk>[0-9]{1,18})/cancel/$", runs.cancel, name="runs-cancel"),
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-out/", account.SignOut.as_view(), name="sign-out"),
     path("language/", account.choose_language, name="choose-language"),

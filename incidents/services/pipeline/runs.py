@@ -25,7 +25,7 @@ from incidents.services.pipeline import kinds
 from incidents.services.pipeline.lease import STALE_AFTER, patiently
 from incidents.services.pipeline.night import announce_if_late, is_owed, nation_clock, nightly_key
 from incidents.services.pipeline.planning import plan_run
-from incidents.services.pipeline.settings import Parameters
+from incidents.services.pipeline.settings import Moment, Parameters
 from incidents.services.pipeline.work import Listener, do_one_step, end_run, finish_if_over, work_through
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ RUN_TASK, STEP_TASK = "incidents.run_pipeline", "incidents.help_pipeline"
 QUEUE = "bulk"
 MAX_REASON = 400
 _LOST_AFTER = timedelta(seconds=30)
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _REQUEST_LOCK = 0x6B68_0001  # pg advisory: one request at a time
 _LOOK_EVERY_S = 0.5
 
@@ -184,8 +185,7 @@ def create_run(
         raise Invalid(_("There is no such step of the analytics."), fields={"only": _("Known: %(names)s.") % {"names": known}})
     day = as_of if isinstance(as_of, date) and not isinstance(as_of, datetime) else None
     instant = datetime.combine(day, time.min, nation_clock()) if day else (as_of if isinstance(as_of, datetime) else now)
-    if instant > now + timedelta(days=1):
-        raise Invalid(_("The analytics cannot look from the future."), fields={"as_of": _("This time lies in the future.")})
+    _refuse_the_future(instant, day, chosen, now)
     key = nightly_key(instant) if trigger == "nightly" else f"{trigger[:24]}:{now.astimezone(nation_clock()):%Y-%m-%dT%H:%M:%S.%f}"
     run, is_new = PipelineRun.objects.get_or_create(
         key=key,
@@ -205,6 +205,17 @@ def create_run(
     if is_new and trigger != "nightly":
         audit.record("pipeline.run", obj=run, by=by, after={"key": run.key, "parameters": run.parameters})
     return run
+
+
+def _refuse_the_future(instant: datetime, day: date | None, chosen: list[str] | None, now: datetime) -> None:
+    """A day must have begun in every region that is looked at."""
+    problem = _("This time lies in the future.") if instant > now + _CLOCKS_DIFFER else ""
+    if day is not None:
+        regions = Region.objects.all() if chosen is None else Region.objects.filter(code__in=chosen)
+        ahead = [region.name for region in regions if Moment(instant, day).instant_in(region) > now]
+        problem = _("This day has not begun in: %(regions)s.") % {"regions": ", ".join(ahead)} if ahead else ""
+    if problem:
+        raise Invalid(_("The analytics cannot look from the future."), fields={"as_of": problem})
 
 
 def _known_regions(codes: Iterable[str] | None) -> list[str] | None:
