@@ -139,7 +139,7 @@ class Night:
 
 
 def run_page(run: PipelineRun, viewer: Any) -> RunPage:
-    steps = list(run.steps.visible_to(viewer))  # type: ignore[attr-defined]
+    steps = list(run.steps.visible_to(viewer))
     regions = {region.code: region for region in Region.objects.all()}
     names, now = category_names(), timezone.now()
     lines = [StepLine(step, regions.get(step.region_code), names, now) for step in steps]

@@ -91,9 +91,7 @@ def test_a_forged_page_begins_at_the_newest(signed_in, over, before):
     assert f"#{over.pk}" in signed_in("analyst").get("/runs/", {"before": before}).content.decode()
 
 
-def test_older_runs_are_a_click_away_and_a_page_asks_the_database_a_few_times(
-    signed_in, over, django_assert_max_num_queries, monkeypatch
-):
+def test_older_runs_are_a_click_away_and_a_page_asks_the_database_a_few_times(signed_in, over, django_assert_max_num_queries, monkeypatch):
     for n in range(31):
         PipelineRun.objects.create(key=f"manual:{n}", as_of=AS_OF, status="done", counts={"hot_spots": n})
     client = signed_in("analyst")

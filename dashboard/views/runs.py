@@ -79,7 +79,7 @@ def cancel(request: HttpRequest, pk: str) -> HttpResponse:
         except DomainError as refusal:
             problem, status = refusal.message, refusal.status
     else:
-        problem = " ".join(text for texts in form.errors.values() for text in texts)
+        problem = " ".join(str(text) for texts in form.errors.values() for text in texts)
     if status == 200 and not is_partial:
         messages.success(request, _("The run stops. Steps that are done stay as they are."))
         return redirect("runs-one", pk=run.pk)
