@@ -18,3 +18,4 @@ PLACE_SUPPRESSED = "place.suppressed"  # {"suppression", "until"}: a place was t
 SUPPRESSION_LIFTED = "place.suppression_lifted"  # {"suppression"}
 PREDICTIONS_SCORED = "predictions.scored"  # {"scores", "predictions"}: one a round of scoring
 PATROL_HANDED_OVER = "patrol.handed_over"  # {"handover", "cells"}
+HOT_SPOT_CHANGED = "hot_spot.changed"  # {"track", "change": born | merged | split | returned | gone, "category", "merged"?, "split_from"?}

@@ -1,4 +1,4 @@
-"""Is a hot spot more than its surroundings would bring by chance? Clusters judged by drawing the surroundings again and clustering those."""
+"""Is a hot spot more than its surroundings would bring by chance? The surroundings are drawn again and clustered in the same way."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ DRAWS = 99
 _MOST_DRAWN = 4_000_000  # points in all draws together: a national year is judged by fewer draws, each of many more clusters
 _LEAST_DRAWS = 9
 _MOST_CELLS = 1 << 16
+_SET_APART = 0.05  # what stands out at this q is no part of the surroundings of the others, nor of its own
 _FloatArray = NDArray[np.float64]
 _IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """For each cluster: how many incidents its surroundings would put on its ground, and the false-discovery rate of calling it more.
+    """For each cluster: how many incidents a km² its surroundings would put on its ground, and the false-discovery rate of calling it more.
 
     ``draws`` is how many times the surroundings were drawn; without any (nothing to judge) the columns are empty.
     """
 
-    expected: _FloatArray
+    expected_per_km2: _FloatArray
     q: _FloatArray
     draws: int
 
@@ -86,7 +87,7 @@ def judge(
     >>> rng = np.random.default_rng(1)
     >>> xy = np.concatenate([rng.uniform(0, 20_000, (400, 2)), rng.normal(5_000, 60, (30, 2))])
     >>> judged = judge(xy, dbscan(xy, eps_m=300, min_points=10), eps_m=300, min_points=10, rng=rng)
-    >>> len(judged.q), bool(judged.q[0] <= 0.01), bool(judged.expected[0] < 3)
+    >>> len(judged.q), bool(judged.q[0] <= 0.01), bool(judged.expected_per_km2[0] < 4)
     (1, True, True)
     """
     clusters = int(labels.max(initial=NOISE)) + 1
@@ -94,7 +95,7 @@ def judge(
         return Judged(np.empty(0), np.empty(0), 0)
     ground = _Ground.of(xy_m, known_xy_m, eps_m)
     rate = ground.rate(xy_m)
-    expected, stood_out = ground.measure(xy_m, labels, rate)
+    stood_out = ground.measure(xy_m, labels, rate)
     draws = int(np.clip(_MOST_DRAWN // len(xy_m), _LEAST_DRAWS, draws))
     drawn: list[_FloatArray] = []
     for _ in range(draws):
@@ -102,8 +103,9 @@ def judge(
         again = ground.draw(rate, rng)
         their_labels = dbscan(again, eps_m=eps_m, min_points=min_points)
         if their_labels.max(initial=NOISE) >= 0:
-            drawn.append(ground.measure(again, their_labels, ground.rate(again))[1])
-    return Judged(expected, false_discovery_rates(stood_out, drawn, draws), draws)
+            drawn.append(ground.measure(again, their_labels, ground.rate(again)))
+    q = false_discovery_rates(stood_out, drawn, draws)
+    return Judged(ground.surroundings_per_km2(xy_m, labels, stands_out=q <= _SET_APART), q, draws)
 
 
 def false_discovery_rates(found: _FloatArray, drawn: list[_FloatArray], draws: int) -> _FloatArray:
@@ -111,7 +113,7 @@ def false_discovery_rates(found: _FloatArray, drawn: list[_FloatArray], draws: i
 
     >>> import numpy as np
     >>> false_discovery_rates(np.array([9.0, 2.0, 5.0]), [np.array([1.0, 6.0]), np.array([])], 9).round(3).tolist()
-    [0.1, 0.1, 0.1]
+    [0.067, 0.067, 0.067]
     """
     null = np.sort(np.concatenate(drawn)) if drawn else np.empty(0)
     # One is added: the real world is one of the worlds, so that no number of draws ever says "impossible".
@@ -170,28 +172,53 @@ class _Ground:
         corner = np.stack(np.divmod(cell, rate.shape[1]), axis=1)
         return self.low + (corner + rng.random((n, 2))) * self.cell_m
 
-    def measure(self, xy_m: _FloatArray, labels: _IntArray, rate: NDArray[np.float32]) -> tuple[_FloatArray, _FloatArray]:
-        """For each cluster: the background's count on its ground (the half-radius cells of its members and those beside them), and the
-        signed root deviance of the real count there."""
+    def measure(self, xy_m: _FloatArray, labels: _IntArray, rate: NDArray[np.float32]) -> _FloatArray:
+        """The signed root deviance of each cluster's count on its ground from the background's."""
         clusters = int(labels.max()) + 1
-        fine = np.floor((xy_m - self.low) / self.fine_m).astype(np.int64) + 1  # one spare row, so that neighbours stay in range
-        width = int(fine[:, 1].max()) + 3
+        label, cell, at = self._covered(xy_m, labels)
+        width = self._width
+        fine = self._fine(xy_m)
         cells, counts = np.unique(fine[:, 0] * width + fine[:, 1], return_counts=True)
-        mine = labels >= 0
-        size = (int(fine[:, 0].max()) + 3) * width
-        own = np.unique(labels[mine] * size + fine[mine, 0] * width + fine[mine, 1])
-        beside = np.array([di * width + dj for di in (-1, 0, 1) for dj in (-1, 0, 1)])
-        covered = np.unique((own[:, None] + beside).ravel())
-        label, cell = np.divmod(covered, size)
-        at = np.minimum(np.searchsorted(cells, cell), len(cells) - 1)
-        found = np.bincount(label, weights=np.where(cells[at] == cell, counts[at], 0), minlength=clusters)
-        middle = (np.stack(np.divmod(cell, width), axis=1) - 0.5) * self.fine_m
-        coarse = np.clip(np.floor(middle / self.cell_m).astype(np.int64), 0, np.array(rate.shape) - 1)
+        place = np.minimum(np.searchsorted(cells, cell), len(cells) - 1)
+        found = np.bincount(label, weights=np.where(cells[place] == cell, counts[place], 0), minlength=clusters)
         share = (self.fine_m / self.cell_m) ** 2
-        expected = np.bincount(label, weights=rate[coarse[:, 0], coarse[:, 1]] * share, minlength=clusters)
-        expected = np.maximum(expected, 1e-6)
+        expected = np.maximum(np.bincount(label, weights=rate[at[:, 0], at[:, 1]] * share, minlength=clusters), 1e-6)
         deviance = 2 * (found * np.log(np.maximum(found, 1) / expected) - (found - expected))
-        return expected, np.where(found > expected, np.sqrt(np.maximum(deviance, 0)), 0.0)
+        return np.where(found > expected, np.sqrt(np.maximum(deviance, 0)), 0.0)
+
+    def surroundings_per_km2(self, xy_m: _FloatArray, labels: _IntArray, *, stands_out: NDArray[np.bool_]) -> _FloatArray:
+        """For each cluster the rate around it, read over the ground of those that stand out as if they were not there."""
+        apart = np.concatenate([stands_out, [False]])[labels]  # the last answers for noise
+        at = np.floor((xy_m - self.low) / self.cell_m).astype(np.int64)
+        left = self.support.copy()
+        left[at[apart, 0], at[apart, 1]] = 0
+        field = np.zeros_like(left)
+        np.add.at(field, (at[:, 0], at[:, 1]), 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rate = np.nan_to_num(_smooth(field * left, self.sigma) / _smooth(left, self.sigma), posinf=0.0)
+        label, _, under = self._covered(xy_m, labels)
+        clusters = len(stands_out)
+        mean = np.bincount(label, weights=rate[under[:, 0], under[:, 1]], minlength=clusters) / np.bincount(label, minlength=clusters)
+        return np.asarray(np.maximum(mean, 0) / (self.cell_m**2 / 1e6), dtype=np.float64)
+
+    @property
+    def _width(self) -> int:
+        return int(np.ceil(self.support.shape[1] * self.cell_m / self.fine_m)) + 4
+
+    def _fine(self, xy_m: _FloatArray) -> _IntArray:
+        """The half-radius cell of each point; one is added, so that neighbours stay in range."""
+        return np.floor((xy_m - self.low) / self.fine_m).astype(np.int64) + 1
+
+    def _covered(self, xy_m: _FloatArray, labels: _IntArray) -> tuple[_IntArray, _IntArray, _IntArray]:
+        """The ground of each cluster, the half-radius cells of its members and those beside them: label, number and coarse cell of each."""
+        mine = labels >= 0
+        fine, width = self._fine(xy_m[mine]), self._width
+        size = (int(np.ceil(self.support.shape[0] * self.cell_m / self.fine_m)) + 4) * width
+        own = np.unique(labels[mine] * size + fine[:, 0] * width + fine[:, 1])
+        beside = np.array([di * width + dj for di in (-1, 0, 1) for dj in (-1, 0, 1)])
+        label, cell = np.divmod(np.unique((own[:, None] + beside).ravel()), size)
+        middle = (np.stack(np.divmod(cell, width), axis=1) - 0.5) * self.fine_m
+        return label, cell, np.clip(np.floor(middle / self.cell_m).astype(np.int64), 0, np.array(self.support.shape) - 1)
 
 
 def _ground_between(known: NDArray[np.bool_], *, reach: int, least: float) -> NDArray[np.bool_]:

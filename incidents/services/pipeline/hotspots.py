@@ -1,134 +1,144 @@
-"""The hot spots of one region: over everything that may be modelled, and within each category."""
+"""The hot spots of one region: over everything that may be modelled, and within each category a part of its own."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zlib import crc32
 
 import numpy as np
-from django.contrib.gis.db.models.functions import Transform
 from django.contrib.gis.geos import GEOSGeometry, Point, Polygon
-from django.db.models import F, FloatField, Func
-from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
+from django.db.models import Count, Min
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from geography.models import Region
-from incidents.analytics.hotspots import Described, Events, find_hot_spots
+from incidents.analytics.hotspots import Described, Events, Found, Past, find_hot_spots
 from incidents.models import HotSpot, Incident, IncidentType
+from incidents.services.pipeline.loading import NONE, Points, load_points
 from incidents.services.pipeline.steps import Outcome, Task, newest_incident
+from incidents.services.trust.cards import model_card
 
-NONE = 0  # no zone: no row has this id
+PREVIOUS_WINDOWS = 6
+LIMITS = ["reports_not_crime", "background_smooth", "poisson_background", "outline_corrected", "no_location_left_out"]
 
 
 @dataclass(frozen=True)
-class _Window:
-    """The incidents of one stretch of time, as columns."""
+class _Windows:
+    """The window looked at, and how many equally long ones before it the region's data reach back for."""
 
-    events: Events
-    category: NDArray[np.str_]
-    governorate: NDArray[np.int64]
-    area: NDArray[np.int64]
-    is_synthetic: NDArray[np.bool_]
+    start: datetime
+    end: datetime
+    has_data: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, task: Task) -> _Windows:
+        end = task.moment.instant_in(task.region)
+        length = timedelta(days=task.parameters.window_days)
+        start = end - length
+        usable = Incident.objects.modelled().filter(region=task.region)
+        first = usable.aggregate(at=Min("occurred_at"))["at"]
+        reach = min(PREVIOUS_WINDOWS, (start - first) // length) if first is not None and first < start else 0
+        has_data = tuple(usable.occurred_between(start - length * (k + 1), start - length * k).exists() for k in range(reach))
+        return cls(start, end, has_data)
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    def split(self, points: Points) -> tuple[Points, Past]:
+        start_s = self.start.timestamp()
+        before = points.at < start_s
+        age = (start_s - points.at[before]) / self.length.total_seconds()
+        # Counted back from the window's beginning, which belongs to the window itself.
+        return points.where(~before), Past(points.xy_m[before], np.nextafter(age, 0), self.has_data)
+
+
+def categories(task: Task) -> list[str]:
+    """The parts: everything together (no name), and each category with enough incidents in the window to make a hot spot."""
+    end = task.moment.instant_in(task.region)
+    rows = Incident.objects.modelled().filter(region=task.region)
+    rows = rows.occurred_between(end - timedelta(days=task.parameters.window_days), end)
+    counted = rows.order_by().values_list("type__category").annotate(n=Count("pk"))
+    return ["", *sorted(category for category, n in counted if category and n >= task.parameters.min_points)]
 
 
 def hot_spots(task: Task) -> Outcome:
-    """Find this region's hot spots in the window that ends at the run's moment.
+    """Find this region's hot spots, of ``task.part``'s category, in the window that ends at the run's moment.
 
-    Clustering is descriptive, so today's incidents count up to the moment itself. Categories with fewer incidents in the
-    window than make a hot spot are left out.
+    Clustering is descriptive, so today's incidents count up to the moment itself.
     """
     region, settings = task.region, task.parameters
-    end = task.moment.instant_in(region)
-    start = end - timedelta(days=settings.window_days)
-    types = {t.pk: t for t in IncidentType.objects.all()}
-    now, before = _load(region, start, end, types), _load(region, start - (end - start), start, types)
+    windows = _Windows.of(task)
+    since = windows.start - windows.length * len(windows.has_data)
+    now, past = windows.split(load_points(region, since=since, until=windows.end, category=task.part))
     task.beat()
-    # Without incidents that old, "how many before?" has no answer.
-    has_past = Incident.objects.modelled().filter(region=region, occurred_at__lt=start - (end - start)).exists()
-    back = Transformer.from_crs(region.metric_srid, 4326, always_xy=True)
-    rows: list[HotSpot] = []
-    by_category: dict[str, int] = {}
-    names, sizes = np.unique(now.category, return_counts=True)
-    for category in ("", *(str(name) for name, size in zip(names, sizes, strict=True) if size >= settings.min_points)):
-        mine = np.flatnonzero(now.category == category) if category else np.arange(len(now.events))
-        theirs = before.category == category if category else np.ones(len(before.events), dtype=bool)
-        found = find_hot_spots(
-            now.events.where(mine),
-            eps_m=settings.eps_m,
-            min_points=settings.min_points,
-            previous_xy_m=before.events.xy_m[theirs],
-        )
-        task.beat()
-        for rank, spot in enumerate(found, start=1):
-            members = mine[spot.members]
-            row = HotSpot(
-                category=category,
-                rank=rank,
-                governorate_id=_commonest(now.governorate[members]),
-                area_id=_commonest(now.area[members]),
-                previous_count=spot.previous_count if has_past else None,
-                leading_types=[[types[kind].code, count] for kind, count in spot.leading_kinds],
-                window_from=start,
-                window_to=end,
-                is_synthetic=bool(now.is_synthetic[members].any()),
-                **_described(spot, back),
-            )
-            rows.append(row)
-        by_category[category or "all"] = len(found)
-    counts = {
-        "incidents": len(now.events),
-        "incidents_before": len(before.events),
+    types = {t.pk: t for t in IncidentType.objects.all()}
+    # The same night gives the same answer, whoever computes it and however often.
+    seed = crc32(f"{region.code}:{task.part}:{windows.end.isoformat()}".encode())
+    found = find_hot_spots(
+        Events(now.xy_m, now.severity, now.type_id, now.hour, now.weekday),
+        eps_m=settings.eps_m,
+        min_points=settings.min_points,
+        past=past,
+        rng=np.random.default_rng(seed),
+        beat=task.beat,
+    )
+    rows = _rows(found, now, types, region, windows, task.part)
+    counts: dict[str, object] = {
+        "incidents": len(now),
+        "incidents_before": len(past.age),
+        "windows_before": len(windows.has_data),
+        "silent_windows": windows.has_data.count(False),
         "hot_spots": len(rows),
-        "by_category": by_category,
-        "unreviewed_types": sum(not types[kind].is_reviewed for kind in now.events.kind.tolist()),
-        "from": start.isoformat(),
-        "to": end.isoformat(),
+        "significant": sum(row.q_value is not None and row.q_value <= HotSpot.SIGNIFICANT_Q for row in rows),
+        "draws": found.draws,
+        "drawn_from_past": found.drawn_from_past,
+        "seed": seed,
+        "unreviewed_types": sum(not types[kind].is_reviewed for kind in now.type_id.tolist()),
+        "from": windows.start.isoformat(),
+        "to": windows.end.isoformat(),
     }
-    if not len(now.events):
-        newest = newest_incident(region, before=end)
+    if not len(now):
+        newest = newest_incident(region, before=windows.end)
         counts["empty_because"] = "no incidents in the window" if newest else "no incidents yet"
         counts["newest_incident"] = newest.astimezone(region.zone_info).date().isoformat() if newest else None
-    return Outcome(rows, counts)
+    if task.part:
+        return Outcome(rows, counts)
+    card = model_card(
+        model=HotSpot.MODEL,
+        purpose="describes_crowding",
+        learnt_from=since,
+        learnt_to=windows.end,
+        incidents=len(now) + len(past.age),
+        parameters={name: getattr(settings, name) for name in ("eps_m", "min_points", "window_days")},
+        seed=seed,
+        limits=LIMITS,
+        is_synthetic=bool(now.is_synthetic.any()),
+        training={name: counts[name] for name in ("windows_before", "silent_windows", "draws", "drawn_from_past")},
+    )
+    return Outcome([*rows, card], counts)
 
 
-def _load(region: Region, start: datetime, end: datetime, types: dict[int, IncidentType]) -> _Window:
-    zone = region.zone_info
-    metres = Transform("location", region.metric_srid)
-    rows = (
-        Incident.objects.modelled()
-        .filter(region=region)
-        .occurred_between(start, end)
-        .order_by("id")
-        .values_list(
-            Func(metres, function="ST_X", output_field=FloatField()),
-            Func(metres, function="ST_Y", output_field=FloatField()),
-            F("severity"),
-            F("type_id"),
-            ExtractHour("occurred_at", tzinfo=zone),
-            ExtractIsoWeekDay("occurred_at", tzinfo=zone),
-            F("governorate_id"),
-            F("area_id"),
-            F("is_synthetic"),
+def _rows(found: Found, now: Points, types: dict[int, IncidentType], region: Region, windows: _Windows, category: str) -> list[HotSpot]:
+    back = Transformer.from_crs(region.metric_srid, 4326, always_xy=True)
+    return [
+        HotSpot(
+            category=category,
+            rank=rank,
+            governorate_id=_commonest(now.governorate_id[spot.members]),
+            area_id=_commonest(now.area_id[spot.members]),
+            previous_count=spot.previous_counts[0] if spot.previous_counts else None,
+            previous_counts=list(spot.previous_counts),
+            leading_types=[[types[kind].code, count] for kind, count in spot.leading_kinds],
+            window_from=windows.start,
+            window_to=windows.end,
+            is_synthetic=bool(now.is_synthetic[spot.members].any()),
+            **_described(spot, back),
         )
-    )
-    table = list(rows.iterator(chunk_size=20_000))
-    column = list(zip(*table, strict=True)) if table else [()] * 9
-    kind = np.array(column[3], dtype=np.int64)
-    return _Window(
-        events=Events(
-            xy_m=np.stack([np.array(column[0], dtype=np.float64), np.array(column[1], dtype=np.float64)], axis=1),
-            severity=np.array(column[2], dtype=np.int64),
-            kind=kind,
-            hour=np.array(column[4], dtype=np.int64),
-            weekday=np.array(column[5], dtype=np.int64) - 1,
-        ),
-        category=np.array([types[k].category for k in kind.tolist()], dtype=np.str_),
-        governorate=np.array([zone_id or NONE for zone_id in column[6]], dtype=np.int64),
-        area=np.array([zone_id or NONE for zone_id in column[7]], dtype=np.int64),
-        is_synthetic=np.array(column[8], dtype=bool),
-    )
+        for rank, spot in enumerate(found.spots, start=1)
+    ]
 
 
 def _commonest(zone_ids: NDArray[np.int64]) -> int | None:
@@ -154,4 +164,9 @@ def _described(spot: Described, back: Transformer) -> dict[str, object]:
         "severity_score": spot.severity_score,
         "peak_hour": spot.peak_hour,
         "peak_weekday": spot.peak_weekday,
+        "rate_ratio": spot.standing.rate_ratio,
+        "rate_ratio_low": spot.standing.rate_ratio_low,
+        "rate_ratio_high": spot.standing.rate_ratio_high,
+        "background_count": spot.standing.background_count,
+        "q_value": spot.standing.q_value,
     }

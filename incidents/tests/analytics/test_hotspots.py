@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.analytics.hotspots import Events, clear_peak, describe, find_hot_spots
+from incidents.analytics.hotspots import Events, Past, clear_peak, describe, find_hot_spots
 from incidents.analytics.outline import inside, outline, ring_area
 
 
@@ -79,18 +79,17 @@ def test_hot_spots_are_ranked_by_severity_and_not_by_count_alone():
         events(np.concatenate([many, grave]), severity=np.repeat([1, 4], [30, 12])),
         eps_m=300,
         min_points=10,
-        previous_xy_m=np.concatenate([many[:7], rng.uniform(20_000, 30_000, (50, 2))]),
-    )
-    assert [(spot.count, spot.severity_score, spot.previous_count) for spot in found] == [(12, 96.0, 0), (30, 30.0, 7)]
+        past=Past(np.concatenate([many[:7], rng.uniform(20_000, 30_000, (50, 2))]), np.full(57, 0.5), (True,)),
+        rng=rng,
+    ).spots
+    assert [(spot.count, spot.severity_score, spot.previous_counts) for spot in found] == [(12, 96.0, (0,)), (30, 30.0, (7,))]
     assert all(inside(spot.ring_m, np.array([spot.centre_m]))[0] for spot in found)
     assert found[1].density_per_km2 == pytest.approx(30 / found[1].area_km2)
 
 
 def test_a_kind_of_night_is_named_and_chance_is_not():
     rng = np.random.default_rng(7)
-    spot = describe(
-        events(np.zeros((40, 2)), hour=rng.choice([21, 22, 23], 40)), np.arange(40), reach_m=300, previous_xy_m=np.empty((0, 2))
-    )
+    spot = describe(events(np.zeros((40, 2)), hour=rng.choice([21, 22, 23], 40)), np.arange(40), reach_m=300, past=Past.none())
     assert spot.peak_hour == 22
     named = sum(clear_peak(rng.integers(0, 24, 40), slots=24, width=3) is not None for _ in range(400))
     assert named / 400 < 0.08  # at most about one even spread in twenty
@@ -103,10 +102,10 @@ def test_a_night_peak_is_found_across_midnight():
 
 @pytest.mark.parametrize("xy", [np.empty((0, 2)), np.zeros((1, 2)), np.zeros((9, 2))])
 def test_too_few_incidents_make_no_hot_spot(xy):
-    assert find_hot_spots(events(xy), eps_m=300, min_points=10, previous_xy_m=np.empty((0, 2))) == []
+    assert find_hot_spots(events(xy), eps_m=300, min_points=10, past=Past.none(), rng=np.random.default_rng(0)).spots == []
 
 
-@pytest.mark.parametrize("module", ["dbscan", "outline", "hotspots"])
+@pytest.mark.parametrize("module", ["dbscan", "outline", "hotspots", "background", "trend", "tracks"])
 def test_the_examples_in_the_docstrings_run(module):
     found = doctest.testmod(importlib.import_module(f"incidents.analytics.{module}"))
     assert found.attempted and not found.failed
