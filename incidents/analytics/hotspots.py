@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,7 +254,7 @@ def find_hot_spots(
     labels = dbscan(events.xy_m, eps_m=eps_m, min_points=min_points)
     if labels.max(initial=NOISE) < 0:
         return Found([])
-    same = {"eps_m": eps_m, "min_points": min_points, "rng": rng, "beat": beat}
+    same: dict[str, Any] = {"eps_m": eps_m, "min_points": min_points, "rng": rng, "beat": beat}
     judged = judge(events.xy_m, labels, known_xy_m=past.xy_m, **same)
     usable = past.without_silence()
     trend = rate_ratios(events.xy_m, labels, past_xy_m=usable.xy_m, past_age=usable.age, windows=len(usable.has_data), **same)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -42,25 +42,28 @@ def keep_tracks(*, rows: Sequence[Any], run: PipelineRun, region: Region, part: 
     seen = [_sighting(spot, forward) for spot in spots]
     followed, gone = follow([_sighting(spot, forward) for spot in standing], seen, reach_m=reach_m)
     returned = _returned(tracks, run, spots, seen, followed, forward, reach_m)
-    newborn = []
+    newborn: list[HotSpotTrack] = []
+    mine: list[HotSpotTrack] = []
     for position, (spot, what) in enumerate(zip(spots, followed, strict=True)):
         spot.change = what.change
         if what.same_as is not None:
-            spot.track = standing[what.same_as].track
+            track = _track(standing[what.same_as])
         elif position in returned:
-            spot.track, spot.change = returned[position], Change.RETURNED
+            track, spot.change = returned[position], Change.RETURNED
         else:
             origin = standing[what.split_from].track if what.split_from is not None else None
-            spot.track = HotSpotTrack(region=region, category=part, born_at=run.as_of, last_seen_at=run.as_of, split_from=origin)
-            newborn.append(spot.track)
+            track = HotSpotTrack(region=region, category=part, born_at=run.as_of, last_seen_at=run.as_of, split_from=origin)
+            newborn.append(track)
+        spot.track = track
+        mine.append(track)
     HotSpotTrack.objects.bulk_create(newborn)
-    HotSpotTrack.objects.filter(pk__in=[spot.track.pk for spot in spots]).update(last_seen_at=run.as_of, gone_at=None)
+    HotSpotTrack.objects.filter(pk__in=[track.pk for track in mine]).update(last_seen_at=run.as_of, gone_at=None)
     for spot, what in zip(spots, followed, strict=True):
-        merged = [standing[i].track_id for i in what.merged]
+        merged = [_track(standing[i]).pk for i in what.merged]
         HotSpotTrack.objects.filter(pk__in=merged).update(gone_at=run.as_of, merged_into=spot.track)
         if spot.change in ANNOUNCED and not is_first:
             _announce(spot, spot.change, part, merged=merged if what.change == MERGED else None, split=what.change == SPLIT)
-    HotSpotTrack.objects.filter(pk__in=[standing[i].track_id for i in gone]).update(gone_at=run.as_of)
+    HotSpotTrack.objects.filter(pk__in=[_track(standing[i]).pk for i in gone]).update(gone_at=run.as_of)
     for i in gone:
         _announce(standing[i], "gone", part)
 
@@ -83,28 +86,26 @@ def _returned(
         HotSpot.objects.filter(track__in=away).select_related("track").order_by("track_id", "-window_to", "-pk").distinct("track_id")
     )
     again, _ = follow([_sighting(spot, forward) for spot in last], [seen[position] for position in new], reach_m=reach_m)
-    return {
-        position: last[what.same_as].track
-        for position, what in zip(new, again, strict=True)
-        if what.same_as is not None and last[what.same_as].track is not None
-    }
+    return {position: _track(last[what.same_as]) for position, what in zip(new, again, strict=True) if what.same_as is not None}
+
+
+def _track(spot: HotSpot) -> HotSpotTrack:
+    if spot.track is None:
+        raise TypeError("a sighting without a track is asked for here")
+    return spot.track
 
 
 def _sighting(spot: HotSpot, forward: Transformer) -> Sighting:
-    x, y = forward.transform(*_columns(spot.hull.coords[0]))
+    ring = np.array(spot.hull.exterior_ring.coords, dtype=np.float64)
+    x, y = forward.transform(ring[:, 0], ring[:, 1])
     centre_x, centre_y = forward.transform(spot.centre.x, spot.centre.y)
     return Sighting(np.stack([x, y], axis=1), (float(centre_x), float(centre_y)), spot.incident_count)
 
 
-def _columns(ring: Iterable[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    lon, lat = np.array(list(ring), dtype=np.float64).T
-    return lon, lat
-
-
 def _announce(spot: HotSpot, change: str, category: str, *, merged: list[int] | None = None, split: bool = False) -> None:
-    data: dict[str, Any] = {"track": spot.track.pk if spot.track else None, "change": str(change), "category": category}
+    data: dict[str, Any] = {"track": _track(spot).pk, "change": str(change), "category": category}
     if merged is not None:
         data["merged"] = merged
-    if split and spot.track is not None:
-        data["split_from"] = spot.track.split_from_id
+    if split:
+        data["split_from"] = _track(spot).split_from_id
     publish(events.HOT_SPOT_CHANGED, subject=spot.track, data=data, governorate_id=spot.governorate_id)

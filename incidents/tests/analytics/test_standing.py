@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from incidents.analytics.dbscan import dbscan
 from incidents.analytics.trend import exact_interval, rate_ratios
 
 SIDE = 20_000.0
-FOUND_WITH = {"eps_m": 300.0, "min_points": 10}
+FOUND_WITH: dict[str, Any] = {"eps_m": 300.0, "min_points": 10}
 
 
 def even(rng, n):
@@ -120,12 +122,12 @@ class City:
 
 @pytest.mark.parametrize("means", [[9.0] * 40, [60.0] * 15, [5.0, 12.0, 20.0, 45.0] * 8])
 def test_where_nothing_changed_risen_and_fallen_are_each_said_no_oftener_than_their_rate(means):
-    low, high, ratio = [], [], []
+    answers = []
     for seed in range(10):
         city = City(seed, means=means)
-        answer = city.ratios(city.window())[1]
-        low, high, ratio = [*low, *answer.low], [*high, *answer.high], [*ratio, *answer.ratio]
-    risen, fallen = np.mean(np.array(low) > 1), np.mean(np.array(high) < 1)
+        answers.append(city.ratios(city.window())[1])
+    low, high, ratio = (np.concatenate([getattr(answer, name) for answer in answers]) for name in ("low", "high", "ratio"))
+    risen, fallen = np.mean(low > 1), np.mean(high < 1)
     assert len(low) > 100 and not np.isnan(low).any()
     # 2.5 % on each side, and what chance adds to a share of a few hundred.
     allowed = 0.025 + 2 * np.sqrt(0.025 * 0.975 / len(low))
