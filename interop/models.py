@@ -41,6 +41,8 @@ class Scope(models.TextChoices):
 
     INCIDENTS_WRITE = "incidents:write", _("Send reports")
     INCIDENTS_READ = "incidents:read", _("Read incidents")
+    HOTSPOTS_READ = "hotspots:read", _("Read hot spots, surfaces and runs")
+    FORECASTS_READ = "forecasts:read", _("Read forecasts")
 
 
 class Partner(models.Model):
