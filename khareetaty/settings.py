@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "incidents", "description": "Read what became of them, within your key's agency and governorates."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
+    "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "incidents.models.analytics.PipelineRun.Status"},
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": True,

@@ -117,7 +117,7 @@ class RunList(Runs):
 
     @extend_schema(
         operation_id="list_runs",
-        tags=["analytics"],
+        tags=["analysis"],
         summary="List runs of the analytics, newest first",
         parameters=[OpenApiParameter("status", str, enum=PipelineRun.Status.values, description="Only runs of this status.")],
         responses=RunSerializer(many=True),
@@ -133,7 +133,7 @@ class RunList(Runs):
 
     @extend_schema(
         operation_id="request_run",
-        tags=["analytics"],
+        tags=["analysis"],
         summary="Ask for a run of the analytics (people only)",
         request=RunRequestSerializer,
         responses={202: RunDetailSerializer},
@@ -148,7 +148,7 @@ class RunList(Runs):
 class RunDetail(Runs):
     pagination_class = None
 
-    @extend_schema(operation_id="read_run", tags=["analytics"], summary="Read one run with its steps", responses=RunDetailSerializer)
+    @extend_schema(operation_id="read_run", tags=["analysis"], summary="Read one run with its steps", responses=RunDetailSerializer)
     def get(self, request: Request, pk: int) -> Response:
         return Response(self.told(self.found(pk)))
 
@@ -158,7 +158,7 @@ class RunCancel(Runs):
 
     @extend_schema(
         operation_id="cancel_run",
-        tags=["analytics"],
+        tags=["analysis"],
         summary="Stop a run (people only)",
         request=CancelSerializer,
         responses=RunDetailSerializer,
