@@ -17,5 +17,6 @@ urlpatterns = [
     path("api/v1/", include("interop.api.urls")),
     re_path(r"^api/(?P<rest>.*)$", nothing_here),
     path("", include("dashboard.urls_map")),
+    path("", include("dashboard.urls_trust")),
     path("", include("dashboard.urls")),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Exists, Max, Min, OuterRef
+from django.db.models import Exists, Max, OuterRef
 from numpy.typing import NDArray
 
 from geography.models import Region, Zone
@@ -42,19 +42,10 @@ def score_due_forecasts(*, before: datetime, most: int) -> tuple[int, int]:
     return count, written
 
 
-def first_forecasts_due() -> datetime | None:
-    """When the last day of the oldest forecasts without a score ends, for the page that still waits for it."""
-    scored = Score.objects.filter(run=OuterRef("run"), region=OuterRef("region"), predicts=Predicts.FORECAST)
-    oldest = (
-        Forecast.objects.filter(~Exists(scored), is_current=True)
-        .values("region_id", "run_id")
-        .annotate(last=Max("day"), first=Min("day"))
-        .order_by("last")
-        .first()
-    )
-    if oldest is None:
-        return None
-    return midnight(Region.objects.get(pk=oldest["region_id"]), oldest["last"] + timedelta(days=1))
+def first_forecasts_due(region: Region) -> datetime | None:
+    """When the last day of the forecasts that stand now ends, for the page that still waits for its first score."""
+    last = Forecast.objects.filter(region=region, is_current=True).aggregate(last=Max("day"))["last"]
+    return midnight(region, last + timedelta(days=1)) if last else None
 
 
 def midnight(region: Region, day: date) -> datetime:

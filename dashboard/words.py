@@ -1,0 +1,96 @@
+"""Codes that results are stored with, in words: models, horizons, reasons, limits, tactics. An unknown code is shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Words = Mapping[str, str | Promise]
+
+MODELS: Words = {
+    "dbscan": _("Hot spots (DBSCAN)"),
+    "prophet": _("Prophet"),
+    "weekday_counts": _("Weekday counts"),
+    "auto_ets": _("Exponential smoothing"),
+    "auto_arima": _("ARIMA"),
+    "global_counts": _("One model over all series"),
+    "mean_28": _("Mean of 28 days"),
+    "same_weekday": _("Same weekday"),
+    "last_week": _("Last week"),
+    "ensemble": _("Ensemble"),
+    "last_4_weeks": _("Counts of the last 4 weeks"),
+    "last_52_weeks": _("Counts of the last 52 weeks"),
+    "last_208_weeks": _("Counts of the last 208 weeks"),
+    "kernel_density": _("Kernel density, 52 weeks"),
+    "kernel_52_weeks": _("Kernel density, 52 weeks"),
+}
+LEVELS: Words = {
+    "shift": _("Next shift"),
+    "day": _("Next day"),
+    "week": _("Next week"),
+    "month": _("Next month"),
+    "country": _("Whole country"),
+    "governorate": _("Governorates"),
+    "area": _("Areas"),
+}
+PURPOSES: Words = {
+    "risk": _("Says where incidents are likelier, per cell, for the next shift, day, week and month."),
+    "forecast": _("Says how many incidents a zone should expect on each of the next days."),
+    "hot_spots": _("Says where incidents crowd together, and since when."),
+    "near_repeat": _("Says whether an incident makes others close by likelier for some days."),
+}
+REASONS: Words = {
+    "beats_baseline": _("It was ahead of the best baseline in the backtest."),
+    "loses_to_baseline": _("It was not ahead of the best baseline in the backtest, so the baseline stands in."),
+    "not_clear": _("Its lead over the best baseline may be chance, so the baseline stands in."),
+    "switched_off": _("Somebody has switched it off, so the baseline stands in."),
+    "too_little_history": _("There is too little history for a backtest."),
+}
+LIMITS: Words = {
+    "reported_only": _("It knows only what was reported. Where people do not report, it sees nothing."),
+    "not_people": _("It speaks of places and times. It says nothing about any person, and must not be read so."),
+    "boundaries": _("Boundaries and positions are as exact as the reports."),
+    "rare": _("For rare incidents the figures are small, and chance weighs heavily."),
+    "changes": _("It does not know of events that have never happened before: a new market, a road closed."),
+    "synthetic": _("Learnt from synthetic data: it proves the machinery, not the world."),
+    "late_reports": _("Reports that came late were not there when it learnt."),
+}
+TACTICS: Words = {
+    "visibility_walk": _("Visibility walk, 10 to 15 minutes"),
+    "lighting_report": _("Report dark or broken lighting"),
+    "target_hardening": _("Advice on locks and shutters"),
+    "closing_time_presence": _("Presence at closing time"),
+    "traffic_calming": _("Ask for traffic calming"),
+    "school_time_presence": _("Presence at school times"),
+    "junction_report": _("Report signs and sight lines"),
+    "talk_to_residents": _("Talk with residents and shops"),
+    "fire_safety_advice": _("Fire-safety advice"),
+    "access_report": _("Report blocked access for emergency vehicles"),
+}
+
+
+def said(words: Words, code: str) -> str:
+    return str(words[code]) if code in words else code.replace("_", " ")
+
+
+def model_name(model: str) -> str:
+    return said(MODELS, model)
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """ "7 %": one way to write it in both languages."""
+    return "–" if share is None else f"{share * 100:.{digits}f} %"
+
+
+def facts_said(facts: Any) -> str:
+    """The figures that came with a reason, in one short line."""
+    if not isinstance(facts, Mapping):
+        return ""
+    return " · ".join(f"{str(name).replace('_', ' ')} {_short(value)}" for name, value in facts.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
