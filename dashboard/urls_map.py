@@ -1,6 +1,6 @@
-from django.urls import path
+from django.urls import path, re_path
 
-from dashboard.views import forecast, hotspots, layers, map
+from dashboard.views import forecast, hotspots, layers, map, surfaces
 
 urlpatterns = [
     path("map/", map.page, name="map"),
@@ -10,4 +10,9 @@ urlpatterns = [
     path("hotspots/", hotspots.page, name="hotspots"),
     path("forecast/", forecast.overview, name="forecast"),
     path("forecast/<int:zone_id>/", forecast.zone, name="forecast-zone"),
+    path("map/surfaces.json", surfaces.choices, name="surface-choices"),
+    path("map/surfaces/<int:pk>.json", surfaces.cells, name="surface-cells"),
+    path("surfaces/", surfaces.page, name="surfaces"),
+    re_path(r"^surfaces/(?P<pk>[0-9]{1,18})/why/(?P<column>-?[0-9]{1,9})/(?P<row>-?[0-9]{1,9})/$", surfaces.cell, name="surfaces-why"),
+    re_path(r"^surfaces/(?P<pk>[0-9]{1,18})\.(?P<ending>csv|geojson)$", surfaces.download, name="surfaces-file"),
 ]

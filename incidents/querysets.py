@@ -144,6 +144,13 @@ class SurfaceQuerySet(models.QuerySet["Surface"]):
         stands_in = models.Q(role="baseline") & models.Exists(shown_by_off) & models.Exists(named)
         return self.filter(models.Q(role="published") | stands_in).exclude(model__in=off)
 
+    def visible_to(self, viewer: object) -> SurfaceQuerySet:
+        """Those of the regions the viewer has governorates in. Which of its cells they may see, ``services.surfaces.sight`` says."""
+        places = jurisdiction_of(viewer).governorate_ids
+        if places is None:
+            return self
+        return self.filter(region__in=apps.get_model("geography", "Zone").objects.filter(pk__in=sorted(places)).values("region"))
+
     def without_cells(self) -> SurfaceQuerySet:
         """For lists: everything but the columns of cells."""
         return self.defer("columns", "rows", "values", "classes", "governorate_ids", "area_ids", "parts")

@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from dashboard.layers import LAYERS, crowd_of, extent_of
+from dashboard.surfaces import KINDS
 from incidents.lifecycle import Severity, State
 
 register = template.Library()
@@ -24,8 +25,9 @@ def _address(name: str, *args: str) -> str:
 
 
 @register.inclusion_tag("dashboard/_map_body.html", takes_context=True)
-def command_map(context: dict[str, Any], off: str = "", opens_on: str = "") -> dict[str, Any]:
-    """``off`` names layers that start switched off on this page, ``opens_on`` one whose extent is shown first.
+def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surface: object = "") -> dict[str, Any]:
+    """``off`` names layers that start switched off on this page, ``opens_on`` one whose extent is shown first;
+    ``surface`` is the id of one to lay on the map from the start.
 
     The page's ``map_filters`` (a query string) or ``filter`` (the board's form) narrows it from the start.
     """
@@ -45,6 +47,12 @@ def command_map(context: dict[str, Any], off: str = "", opens_on: str = "") -> d
         "opening": orjson.dumps(opening).decode() if opening else "",
         "is_approximate": is_approximate,
         "tiles_url": TILES,
+        "surface": surface or "",
+        "surface_kinds": [(kind.value, kind.label) for kind in KINDS],
+        "surfaces_url": _address("surface-choices"),
+        "surface_url": "/map/surfaces/0.json",
+        "surface_why_url": "/surfaces/0/why/{column}/{row}/",
+        "surfaces_page": _address("surfaces"),
         "list_url": _address("board"),
         "hotspots_page": _address("hotspots"),
         "incident_url": "/incidents/__ref__/",

@@ -165,6 +165,7 @@ def _density(task: Task, ground: _Ground, points: Points, start: datetime) -> Su
             "kernel": "quartic",
             "bandwidth_m": task.parameters.bandwidth_m,
             "edge": "uniform correction",
+            "highest": float(found.per_km2.max()),
             "cells": len(ground.cells),
         },
     )

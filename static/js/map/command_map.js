@@ -4,6 +4,7 @@ import { incidentCard, hotspotCard, listCard, zoneCard, fill, node } from "./car
 import { putIcons } from "./icons.js";
 import { Points } from "./points.js";
 import { SWITCHES, repaint, style } from "./style.js";
+import { Surfaces } from "./surfaces.js";
 import { onThemeChange, readTokens } from "./tokens.js";
 
 const FONT_FACES = ['500 24px "Khareetaty Map Medium"', '700 24px "Khareetaty Map Bold"'];
@@ -39,6 +40,7 @@ export class CommandMap {
     this.selectedId = null;
     this.alive = true;
     this.loading = 0;
+    this.surfaces = new Surfaces(this);
     this.points = new Points((features) => this.drawPoints(features));
     // What others may call. Calls made before the map stands are kept and answered when it does.
     this.ready = new Promise((resolve) => (this.nowReady = resolve));
@@ -102,7 +104,8 @@ export class CommandMap {
     await Promise.allSettled(FONT_FACES.map((face) => document.fonts.load(face, "Kuwait الكويت 0")));
     this.library = library;
     const panel = this.part("panel");
-    if (panel) panel.open = this.root.clientWidth >= ROOMY;
+    // A page that brings its own surface explains its colours itself.
+    if (panel) panel.open = this.root.clientWidth >= ROOMY && !this.root.dataset.surface;
     try {
       this.map = new library.Map({
         container: this.part("canvas"),
@@ -125,6 +128,7 @@ export class CommandMap {
     this.map.keyboard.disableRotation();
     putIcons(this.map, this.tokens);
     this.listen();
+    this.surfaces.start();
     this.drawPoints([...this.points.byId.values()]);
     this.load();
     this.map.once("idle", () => {
@@ -155,7 +159,7 @@ export class CommandMap {
     const { map } = this;
     map.on("click", (event) => this.clicked(event));
     map.on("mousemove", (event) => {
-      map.getCanvas().style.cursor = this.under(event.point, 2).length ? "pointer" : "";
+      map.getCanvas().style.cursor = this.under(event.point, 2).length || this.surfaces.under(event.point) ? "pointer" : "";
     });
     map.on("moveend", () => this.tellOutOfSight());
     map.on("error", (event) => {
@@ -319,9 +323,11 @@ export class CommandMap {
     const cluster = found.find((feature) => feature.layer.id === "incidents-cluster");
     const incidents = [...new Map(found.filter((feature) => feature.layer.id === "incidents-point").map((feature) => [feature.properties.id, feature])).values()];
     const hotspot = found.find((feature) => feature.layer.id.startsWith("hotspots-"));
+    const cell = this.surfaces.under(event.point);
     if (incidents.length === 1) this.choose(this.points.get(incidents[0].properties.id) ?? incidents[0]);
     else if (incidents.length > 1) this.offer(incidents, event.lngLat);
     else if (cluster) await this.openCluster(cluster);
+    else if (cell && hotspot?.layer.id !== "hotspots-far") this.surfaces.choose(cell);
     else if (hotspot) this.chooseHotspot(hotspot, event.lngLat);
     else await this.chooseGround(event);
   }

@@ -24,6 +24,8 @@ export function sources({ tiles, clusterRadius = 42 }) {
   return {
     governorate: zones("governorate"),
     area: zones("area"),
+    surface: { type: "geojson", data: NOTHING },
+    "surface-cell": { type: "geojson", data: NOTHING },
     hotspots: { type: "geojson", data: NOTHING },
     incidents: {
       type: "geojson",
@@ -41,6 +43,7 @@ export function sources({ tiles, clusterRadius = 42 }) {
 export function layers({ tokens, language, hidden = new Set() }) {
   const name = ["coalesce", ["get", language === "ar" ? "name_ar" : "name_en"], ["get", "name_en"], ""];
   const ramp = (property) => ["match", ["get", property], 1, tokens["hot-1"], 2, tokens["hot-2"], 3, tokens["hot-3"], 4, tokens["hot-4"], tokens["hot-5"]];
+  const paint = ["match", ["get", "paint"], ...["hot-1", "hot-2", "hot-3", "hot-4", "hot-5", "cold-1", "cold-2", "cold-3"].flatMap((name) => [name, tokens[name]]), tokens.faint];
   const halo = { "text-halo-color": tokens.bg, "text-halo-width": 1.6, "text-halo-blur": 0.3 };
   const roomy = { "text-variable-anchor": ["center", "top", "bottom", "left", "right"], "text-radial-offset": 0.9, "text-justify": "auto" };
   const all = [
@@ -50,6 +53,10 @@ export function layers({ tokens, language, hidden = new Set() }) {
     { id: "land", type: "fill", source: "governorate", "source-layer": "zones", paint: { "fill-color": tokens.land, "fill-antialias": false } },
     // Unseen: what a click on empty ground asks.
     { id: "area-ground", type: "fill", source: "area", "source-layer": "zones", minzoom: 9, paint: { "fill-color": tokens.land, "fill-opacity": 0 } },
+    {
+      id: "surface-fill", type: "fill", source: "surface",
+      paint: { "fill-color": paint, "fill-antialias": false, "fill-opacity": ["match", ["get", "paint"], "none", 0.12, "hot-1", 0.45, 0.72] },
+    },
     {
       id: "area-line", type: "line", source: "area", "source-layer": "zones", minzoom: 9,
       layout: { "line-join": "round" },
@@ -68,6 +75,11 @@ export function layers({ tokens, language, hidden = new Set() }) {
       id: "hotspots-line", type: "line", source: "hotspots",
       layout: { "line-join": "round", "line-cap": "butt" },
       paint: { "line-color": tokens["hot-5"], "line-width": ["interpolate", ["linear"], ["zoom"], 9, 1, 13, 2], "line-dasharray": [3, 2] },
+    },
+    {
+      id: "surface-cell-line", type: "line", source: "surface-cell",
+      layout: { "line-join": "round" },
+      paint: { "line-color": tokens.text, "line-width": 2.5 },
     },
     {
       id: "area-label", type: "symbol", source: "area", "source-layer": "labels", minzoom: 10.3,

@@ -2,7 +2,7 @@
 
 const NAMES = [
   "bg", "surface", "raised", "text", "muted", "faint", "line", "accent", "accent-ink", "critical", "high", "medium", "low",
-  "hot-1", "hot-2", "hot-3", "hot-4", "hot-5", "sea", "land", "road",
+  "hot-1", "hot-2", "hot-3", "hot-4", "hot-5", "cold-1", "cold-2", "cold-3", "sea", "land", "road",
 ];
 // Used only where a page brings no tokens.
 const SPARE = { bg: "#0a0f16", surface: "#111923", text: "#e8eef6", accent: "#3cc6b8", sea: "#0b131d", land: "#141e2a", road: "#22303f" };
