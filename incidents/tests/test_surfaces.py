@@ -146,7 +146,7 @@ def test_a_density_or_a_change_is_summed_as_incidents_and_not_as_densities(issue
 
 
 def test_an_empty_surface_has_no_cells_and_no_sums(issued, cast):
-    empty = {name: [] for name in ("columns", "rows", "values", "classes", "governorate_ids", "area_ids", "parts")}
+    empty: dict[str, list[int]] = {name: [] for name in ("columns", "rows", "values", "classes", "governorate_ids", "area_ids", "parts")}
     seen = sight_of(cast.superadmin, issued(**empty).pk)
     assert len(seen) == 0 and zone_sums(seen) == [] and lattice(seen)["lon"] == [] and list(seen.rings()) == []
 
