@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from incidents.analytics.counts import count_interval, spread
-from incidents.analytics.history import History, Predicted, TooLittleHistory
+from incidents.analytics.panel import Panel, enough_history
 
 _FloatArray = NDArray[np.float64]
 
@@ -21,23 +21,20 @@ class RecentMean:
     --------
     >>> from datetime import date
     >>> import numpy as np
-    >>> RecentMean().fit_predict(History(date(2026, 1, 1), np.full(60, 4.0)), horizon=2, interval=0.8)
-    Predicted(expected=array([4., 4.]), low=array([2., 2.]), high=array([7., 7.]), method='mean_28')
+    >>> RecentMean().means(Panel(date(2026, 1, 1), np.full((1, 60), 4.0)), 2)
+    array([[4., 4.]])
     """
 
     days: int = 28
+    is_slow: bool = False
 
     @property
     def name(self) -> str:
         return f"mean_{self.days}"
 
-    def fit_predict(self, history: History, *, horizon: int, interval: float) -> Predicted:
-        """Raises ``TooLittleHistory`` below 28 days (or ``days``) with data."""
-        recent = _known(history, self.days)[-self.days :]
-        level = float(np.nanmean(recent))
-        expected = np.full(horizon, level)
-        variance = expected * spread(recent, np.full(len(recent), level), used=1) * (1 + 1 / len(recent))
-        return Predicted(expected, *count_interval(expected, variance, share=interval), method=self.name)
+    def means(self, panel: Panel, horizon: int) -> _FloatArray:
+        """NaN below what any method needs (``enough_history``)."""
+        return _kept(panel, np.repeat(_mean(panel.counts[:, -self.days :], axis=1)[:, None], horizon, axis=1))
 
 
 @dataclass(frozen=True)
@@ -49,29 +46,49 @@ class SameWeekday:
     >>> from datetime import date
     >>> import numpy as np
     >>> week = np.array([2.0, 2, 2, 2, 9, 9, 2])
-    >>> SameWeekday().fit_predict(History(date(2026, 1, 5), np.tile(week, 10)), horizon=7, interval=0.8).expected
-    array([2., 2., 2., 2., 9., 9., 2.])
+    >>> SameWeekday().means(Panel(date(2026, 1, 5), np.tile(week, 10)[None]), 7)
+    array([[2., 2., 2., 2., 9., 9., 2.]])
     """
 
     weeks: int = 8
+    is_slow: bool = False
+    name: str = "same_weekday"
 
-    @property
-    def name(self) -> str:
-        return "same_weekday"
-
-    def fit_predict(self, history: History, *, horizon: int, interval: float) -> Predicted:
-        """Raises ``TooLittleHistory`` below ``weeks`` weeks, or where a weekday has no data at all."""
-        recent = _known(history, 7 * self.weeks)[-7 * self.weeks :]
-        by_weekday = np.nanmean(recent.reshape(self.weeks, 7), axis=0)  # in the order of the days to come
-        if not np.isfinite(by_weekday).all():
-            raise TooLittleHistory("A weekday has no day with data.")
-        expected = by_weekday[np.arange(horizon) % 7]
-        variance = expected * spread(recent, np.tile(by_weekday, self.weeks), used=7) * (1 + 1 / self.weeks)
-        return Predicted(expected, *count_interval(expected, variance, share=interval), method=self.name)
+    def means(self, panel: Panel, horizon: int) -> _FloatArray:
+        """NaN below ``weeks`` weeks, or where a weekday has no data at all."""
+        if panel.days < 7 * self.weeks:
+            return np.full((panel.series, horizon), np.nan)
+        by_weekday = _mean(panel.counts[:, -7 * self.weeks :].reshape(-1, self.weeks, 7), axis=1)  # in the order of the days to come
+        return _kept(panel, by_weekday[:, np.arange(horizon) % 7])
 
 
-def _known(history: History, days: int) -> _FloatArray:
-    known = int(np.isfinite(history.counts[-days:]).sum())
-    if len(history.counts) < days or known < min(28, days):
-        raise TooLittleHistory(f"Too little history: {min(len(history.counts), known)} days, needs {days}.")
-    return history.counts
+@dataclass(frozen=True)
+class LastWeek:
+    """Each day ahead is the same weekday of the last week.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import numpy as np
+    >>> LastWeek().means(Panel(date(2026, 1, 5), np.arange(35.0)[None]), 3)
+    array([[28., 29., 30.]])
+    """
+
+    is_slow: bool = False
+    name: str = "last_week"
+
+    def means(self, panel: Panel, horizon: int) -> _FloatArray:
+        """NaN where that day had no data."""
+        if panel.days < 7:
+            return np.full((panel.series, horizon), np.nan)
+        return _kept(panel, panel.counts[:, -7:][:, np.arange(horizon) % 7])
+
+
+def _kept(panel: Panel, means: _FloatArray) -> _FloatArray:
+    return np.where(enough_history(panel)[:, None], means, np.nan)
+
+
+def _mean(values: _FloatArray, axis: int) -> _FloatArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no days is unknown, and said so
+        return np.asarray(np.nanmean(values, axis=axis))

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from incidents.analytics.counts import count_interval, spread
-from incidents.analytics.history import History, Predicted, TooLittleHistory
-from incidents.analytics.weekday_counts import WeekdayCounts
+from incidents.analytics.panel import Panel
 
 _FloatArray = NDArray[np.float64]
 
@@ -24,9 +22,7 @@ class ProphetCounts:
     Prophet believes in Gaussian noise and knows no zero; on sparse counts it answers with negative days. Cutting those off would
     hide that the model does not fit, so it is asked only where it does: at ``least_a_day`` incidents a day or more over the
     last ``least_days`` days. It is fitted to ``2·sqrt(y + 3/8)`` (Anscombe), whose noise is close to Gaussian with variance 1 for a
-    Poisson count, which is then squared back with the correction that keeps the mean. The interval is not Prophet's but a negative
-    binomial one around its mean, as wide as the counts of the last year fell around the fit, or as they fell around plain counting a
-    week ahead (:class:`WeekdayCounts`), whichever is wider.
+    Poisson count, which is then squared back with the correction that keeps the mean.
 
     References
     ----------
@@ -43,30 +39,24 @@ class ProphetCounts:
     least_a_day: float = 5.0
     yearly_from_days: int = 730
     name: str = "prophet"
+    is_slow: bool = True
 
-    def suits(self, history: History) -> bool:
-        recent = history.counts[-self.least_days :]
-        known = np.isfinite(recent)
-        return len(recent) >= self.least_days and known.mean() >= 0.8 and float(recent[known].mean()) >= self.least_a_day
+    def suits(self, panel: Panel) -> NDArray[np.bool_]:
+        """Which series are long and busy enough."""
+        return busy_enough(panel, days=self.least_days, a_day=self.least_a_day)
 
-    def fit_predict(self, history: History, *, horizon: int, interval: float) -> Predicted:
-        """Raises ``TooLittleHistory`` for a series too short or too sparse for Prophet."""
-        if not self.suits(history):
-            raise TooLittleHistory(f"Prophet needs {self.least_days} days with {self.least_a_day:g} incidents a day.")
-        counts = history.counts
-        n = len(counts)
-        scaled = self._fitted(history, 2 * np.sqrt(counts + 3 / 8), horizon)
-        noise = float(np.nanvar(scaled[:n] - 2 * np.sqrt(counts + 3 / 8)))
-        mean = (np.maximum(scaled, 0.0) ** 2 + noise) / 4 - 3 / 8
-        if not np.isfinite(mean).all() or (mean <= 0).any():
-            raise TooLittleHistory("Prophet's answer is no count.")
-        year = slice(max(0, n - 364), n)
-        # A fit is always closer to the days it has seen. It may not claim to be surer of the next ones than counting has been.
-        phi = max(spread(counts[year], mean[year]), WeekdayCounts().spread_ahead(history))
-        expected = mean[n:]
-        return Predicted(expected, *count_interval(expected, expected * phi, share=interval), method=self.name)
+    def means(self, panel: Panel, horizon: int) -> _FloatArray:
+        """NaN for series too short or too sparse for Prophet, and where its answer is no count."""
+        answer = np.full((panel.series, horizon), np.nan)
+        for row in np.flatnonzero(self.suits(panel)):
+            counts = panel.counts[row]
+            scaled = anscombe(counts)
+            fitted = self._fitted(panel, scaled, horizon)
+            noise = float(np.nanvar(fitted[: panel.days] - scaled))
+            answer[row] = counted(fitted[panel.days :], noise)
+        return answer
 
-    def _fitted(self, history: History, scaled: _FloatArray, horizon: int) -> _FloatArray:
+    def _fitted(self, panel: Panel, scaled: _FloatArray, horizon: int) -> _FloatArray:
         """Prophet's mean over the history and the days ahead, on the scale it was given."""
         logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)  # else it says, as an error, that there is no plotly
         import pandas as pd  # Both take seconds to import: only a process that forecasts pays for them.
@@ -75,13 +65,32 @@ class ProphetCounts:
         for talker in ("cmdstanpy", "prophet"):
             logging.getLogger(talker).setLevel(logging.CRITICAL)  # Prophet sets its own level when it is imported
         n = len(scaled)
-        frame = pd.DataFrame({"ds": pd.date_range(history.first_day, periods=n + horizon, freq="D")})
+        frame = pd.DataFrame({"ds": pd.date_range(panel.first_day, periods=n + horizon, freq="D")})
         options: dict[str, Any] = {"growth": "linear", "uncertainty_samples": 0, "daily_seasonality": False, "weekly_seasonality": True}
         model = Prophet(**options, yearly_seasonality=5 if n >= self.yearly_from_days else False)
-        for name, values in history.regressors.items():
-            model.add_regressor(name)
-            frame[name] = values
+        for name, values in panel.regressors.items():
+            if np.ptp(values[:n]) > 0:  # what has never been can teach nothing
+                model.add_regressor(name, standardize=False)
+                frame[name] = values[: n + horizon]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of ways of pandas that Prophet still uses
             model.fit(frame[:n].assign(y=scaled))
             return np.asarray(model.predict(frame)["yhat"], dtype=np.float64)
+
+
+def busy_enough(panel: Panel, *, days: int, a_day: float) -> NDArray[np.bool_]:
+    recent = panel.counts[:, -days:]
+    known = np.isfinite(recent)
+    mean = np.where(known, recent, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray((panel.days >= days) & (known.mean(axis=1) >= 0.8) & (mean >= a_day))
+
+
+def anscombe(counts: _FloatArray) -> _FloatArray:
+    """On this scale a Poisson count has a variance close to 1, whatever its mean."""
+    return np.asarray(2 * np.sqrt(counts + 3 / 8))
+
+
+def counted(scaled: _FloatArray, noise: float) -> _FloatArray:
+    """Back to counts, keeping the mean; NaN for all days where one would be below nought."""
+    mean = (np.maximum(scaled, 0.0) ** 2 + noise) / 4 - 3 / 8
+    return mean if np.isfinite(mean).all() and (mean > 0).all() else np.full(len(mean), np.nan)

@@ -244,7 +244,7 @@ class Forecast(models.Model):
             models.Index(fields=["zone", "day"], name="forecast_current", condition=models.Q(is_current=True)),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["run", "zone", "category", "day"], name="forecast_once"),
+            models.UniqueConstraint(fields=["run", "zone", "category", "day", "is_published"], name="forecast_once"),
             models.CheckConstraint(
                 condition=models.Q(low__gte=0, expected__gte=models.F("low"), high__gte=models.F("expected")), name="forecast_in_order"
             ),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +113,28 @@ def read_bare(
     chosen = chosen[np.argsort(when[chosen], kind="stable")]
     others = table[by].fillna("").to_numpy(dtype=object)[chosen] if by else None
     return BareIncidents(when[chosen], x[chosen], y[chosen], categories[chosen], others, read, unusable)
+
+
+def write_rows(out: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file whole or not at all; ``-`` is standard output. Raises ``Invalid`` where it cannot be written."""
+    if out == "-":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+        return
+    target = Path(out)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows([header, *rows])
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(name, 0o666 & ~mask)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Invalid(_("This file cannot be written: %(why)s") % {"why": error}) from error
 
 
 def _column(head: pd.DataFrame, name: str, *, needed: bool) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from incidents.models import Forecast, HotSpot, NearRepeat, Surface
-from incidents.services.pipeline.forecasts import forecasts
+from incidents.models import Forecast, HotSpot, ModelChoice, NearRepeat, Surface
+from incidents.services.pipeline.forecasts import forecasts, parts_of_forecasts, scope_of_forecasts
 from incidents.services.pipeline.hotspots import categories, hot_spots
 from incidents.services.pipeline.near_repeat import near_repeat
 from incidents.services.pipeline.steps import Kind
@@ -16,5 +16,5 @@ KINDS: dict[str, Kind] = {
     "hotspots": Kind(hot_spots, (HotSpot,), "hot_spots", parts=categories, scope=lambda model, part: Q(category=part), before=keep_tracks),
     "surfaces": Kind(surfaces, (Surface,), "surfaces", scope=described_surfaces),
     "near_repeat": Kind(near_repeat, (NearRepeat,), "near_repeats"),
-    "forecasts": Kind(forecasts, (Forecast,), "forecasts"),
+    "forecasts": Kind(forecasts, (Forecast, ModelChoice), "forecasts", parts=parts_of_forecasts, scope=scope_of_forecasts),
 }
