@@ -1,4 +1,4 @@
-"""Hot spots and forecasts: clustering beside PostGIS and scikit-learn, a city's real decade, a night's run, and how well it counts."""
+"""Hot spots and a night's run: clustering beside PostGIS and scikit-learn, a city's real decade."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +18,7 @@ from benchmarks import stlouis
 from benchmarks.report import Report
 
 if TYPE_CHECKING:
-    from geography.models import Region
+    pass
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +26,6 @@ EPS_M, MIN_POINTS = 300.0, 10
 CLUSTERING = "Clustering (DBSCAN, 300 m, 10 points)"
 CITY = "Analytics of St. Louis (real incidents, as of 2017-12-31)"
 NIGHT = "A night's run on the demo (two synthetic years)"
-ACCURACY = "Forecasts of St. Louis against counting (52 weekly origins of 2017)"
 
 
 def run(report: Report) -> None:
@@ -192,48 +190,6 @@ def _city(report: Report) -> None:
     )
     step = answer["steps"][0]
     report.row(CITY, "hot spots over all ten years", round(step["seconds"], 1), "s", _figures(step["counts"]))
-    _accuracy(report, region)
-
-
-def _accuracy(report: Report, region: Region) -> None:
-    """Mean error of each method as a share of what happened, and how often the 80 % interval held, one week ahead."""
-    from incidents.analytics.forecast import BASELINES, METHODS, History
-
-    first, last = date(2008, 1, 1), date(2017, 12, 31)
-    days = _daily(region, first, last)
-    for method in (*METHODS, *BASELINES):
-        error = happened = held = 0.0
-        for week in range(1, 53):
-            origin = len(days) - 7 * week
-            history = History(first + timedelta(days=origin - 1096), days[origin - 1096 : origin])
-            ahead = method.fit_predict(history, horizon=7, interval=0.8)
-            truth = days[origin : origin + 7]
-            error += float(np.abs(truth - ahead.expected).sum())
-            happened += float(truth.sum())
-            held += float(((truth >= ahead.low) & (truth <= ahead.high)).sum())
-        report.row(ACCURACY, f"{method.name}: WAPE", round(100 * error / happened, 2), "%", f"80 % intervals held {held / 364:.1%} of days")
-
-
-def _daily(region: Region, first: date, last: date) -> NDArray[np.float64]:
-    from django.db.models import Count
-    from django.db.models.functions import TruncDate
-
-    from incidents.models import Incident
-
-    start = datetime.combine(first, datetime.min.time(), region.zone_info)
-    rows = (
-        Incident.objects.modelled()
-        .filter(region=region)
-        .occurred_between(start, start + timedelta(days=(last - first).days + 1))
-        .annotate(day=TruncDate("occurred_at", tzinfo=region.zone_info))
-        .values_list("day")
-        .annotate(count=Count("id"))
-        .order_by()
-    )
-    days = np.zeros((last - first).days + 1)
-    for day, count in rows:
-        days[(day - first).days] = count
-    return days
 
 
 if __name__ == "__main__":

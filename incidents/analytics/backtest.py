@@ -192,23 +192,27 @@ def judge(walk: Walk, *, against: str, seed: int = 1) -> dict[str, Figures]:
     found = {}
     for name, expected in walk.expected.items():
         both = np.isfinite(crps[name]) & np.isfinite(crps[against])
-        weeks = both.any(axis=(1, 2))
-        if not weeks.any():
+        weeks = np.flatnonzero(both.any(axis=(1, 2)))
+        if not len(weeks):
             continue
-
-        def sums(values: _FloatArray, both: NDArray[np.bool_] = both, weeks: NDArray[np.bool_] = weeks) -> _FloatArray:
-            return np.asarray(np.where(both, values, 0.0).sum(axis=(1, 2))[weeks])
-
-        happened = sums(walk.observed)
-        error, base = sums(np.abs(expected - walk.observed)), sums(np.abs(walk.expected[against] - walk.observed))
+        happened, error, base, mine, other = (
+            np.where(both, values, 0.0).sum(axis=(1, 2))[weeks]
+            for values in (
+                walk.observed,
+                np.abs(expected - walk.observed),
+                np.abs(walk.expected[against] - walk.observed),
+                crps[name],
+                crps[against],
+            )
+        )
         found[name] = Figures(
             wape=bootstrap_ratio(error, happened, seed=seed),
-            crps=bootstrap_ratio(sums(crps[name]), happened, seed=seed),
+            crps=bootstrap_ratio(mine, happened, seed=seed),
             wape_ratio=bootstrap_ratio(error, base, seed=seed),
-            crps_ratio=bootstrap_ratio(sums(crps[name]), sums(crps[against]), seed=seed),
+            crps_ratio=bootstrap_ratio(mine, other, seed=seed),
             cover_80=float(held[name][0][both].mean()),
             cover_95=float(held[name][1][both].mean()),
-            origins=int(weeks.sum()),
+            origins=len(weeks),
             days=int(both.sum()),
         )
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
 
-from incidents.models import Forecast, Incident, IncidentType
+from incidents.models import Forecast, Incident, IncidentType, ModelCard, ModelChoice, ModelSwitch
 from incidents.services import pipeline
 
 KUWAIT = ZoneInfo("Asia/Kuwait")
@@ -47,6 +47,19 @@ def days(police_112, burglary, places, cast):
     return make
 
 
+@pytest.fixture
+def weekly(days):
+    """``weekly(8.0, n=200)``: as ``days``, but the weekend (Friday, Saturday) is busier, so that there is something to know."""
+
+    def make(a_day, *, n, **given):
+        for weekday in range(7):
+            for back in range(1, n + 1):
+                if (TODAY - timedelta(days=back)).weekday() == weekday:
+                    days(a_day * WEEK[weekday], n=1, until=TODAY - timedelta(days=back - 1), **given)
+
+    return make
+
+
 def run(**given):
     return pipeline.run_pipeline(**{"trigger": "manual", "as_of": NIGHT, "only": ["forecasts"], **given})
 
@@ -65,16 +78,104 @@ def test_each_zone_with_enough_history_gets_seven_days_from_today_on(days, place
     }
     salmiya = found.of_zone(places.salmiya.pk)
     assert [f.day for f in salmiya] == [TODAY + timedelta(days=ahead) for ahead in range(7)]
-    assert all(f.method == "weekday_counts" and f.interval == 0.8 and f.history_days == 100 for f in salmiya)
-    assert all(1.2 < f.expected < 3 and 0 <= f.low <= f.expected <= f.high for f in salmiya)
-    assert done.counts["forecasts"] == 5 * 7 and done.steps.get().counts["series"] == 5
+    assert all(f.interval == 0.8 and f.history_days == 100 and f.dispersion >= 1 for f in salmiya)
+    assert all(1.2 < f.expected < 3 and 0 <= (f.low_95 or 0) <= f.low <= f.expected <= f.high <= (f.high_95 or 0) for f in salmiya)
+    assert set(salmiya[0].baselines) == {"mean_28", "same_weekday", "last_week"} and set(salmiya[0].baselines["mean_28"]) == {
+        "mean",
+        "dispersion",
+    }
+    assert done.counts["forecasts"] == 5 * 7 and [step.counts["series"] for step in done.steps.order_by("name")] == [2, 3]
 
 
-def test_a_busy_governorate_is_prophets_and_says_so(days, places):
-    days(12.0, n=150)
+WEEK = np.array([1.0, 1, 1, 1, 1.8, 1.6, 1])
+
+
+def test_each_level_has_a_choice_with_its_reasons_and_scores_and_each_method_a_card(days, weekly, places):
+    weekly(12.0, n=240)
     done = run()
-    assert set(Forecast.objects.of_zone(places.hawalli.pk).filter(category="").values_list("method", flat=True)) == {"prophet"}
-    assert done.steps.get().counts["methods"]["prophet"] >= 2
+    choices = {(c.level, c.category): c for c in ModelChoice.objects.filter(is_current=True)}
+    assert set(choices) == {("country", ""), ("governorate", ""), ("area", ""), ("country", "*"), ("governorate", "*")}
+    country = choices["country", ""]
+    assert country.beats_baseline and country.published == country.champion and country.origins > 20
+    assert country.scores["mean_28"]["wape"][0] > country.scores[country.champion]["wape"][0] > 0
+    assert {code for code, _facts in country.reasons} >= {"ahead", "raced"}
+    cards = {card.model: card.facts for card in ModelCard.objects.filter(run=done)}
+    assert {"calendar_counts", "weekday_counts", "prophet", "mean_28"} <= set(cards)
+    assert cards["calendar_counts"]["purpose"] == "forecast" and "country" in cards["calendar_counts"]["scores"]
+
+
+def test_the_slow_candidates_are_asked_once_a_week(days, weekly, places):
+    weekly(8.0, n=150)
+    run()
+    first = ModelChoice.objects.get(is_current=True, level="country", category="")
+    assert "prophet" in first.scores
+    run(as_of=NIGHT + timedelta(days=1))
+    second = ModelChoice.objects.get(is_current=True, level="country", category="")
+    assert "prophet" not in second.scores and dict(second.reasons)["raced"] == dict(first.reasons)["raced"] == {"on": "2026-03-10"}
+    run(as_of=NIGHT + timedelta(days=7))
+    assert "prophet" in ModelChoice.objects.get(is_current=True, level="country", category="").scores
+
+
+def test_what_loses_to_counting_is_held_back_and_the_baseline_is_what_people_see(days, places):
+    days(6.0, n=200)  # no week, no season: nothing to know but the mean
+    done = run()
+    held = ModelChoice.objects.filter(is_current=True, beats_baseline=False)
+    assert held.exists()
+    for choice in held:
+        rows = Forecast.objects.filter(run=done, zone__level=choice.level, category="" if not choice.category else "property")
+        shown, kept = rows.filter(is_published=True), rows.filter(is_published=False)
+        assert set(shown.values_list("method", flat=True)) == {choice.best_baseline} == {choice.published}
+        assert set(kept.values_list("method", flat=True)) == {choice.champion} and len(kept) == len(shown)
+        assert dict(choice.reasons)["behind"]["crps_ratio"][0] >= 1 or dict(choice.reasons)["behind"]["wape_ratio"][1] > 1
+    assert not Forecast.objects.current().filter(is_published=False).exists()
+
+
+def test_a_model_that_is_switched_off_is_not_published(days, weekly, places):
+    weekly(12.0, n=240)
+    for model in ("calendar_counts", "weekday_counts", "prophet", "ets", "theta"):
+        ModelSwitch.objects.create(model=model, is_on=False, reason="tried")
+    done = run()
+    assert set(Forecast.objects.current().values_list("method", flat=True)) <= {"mean_28", "same_weekday", "last_week"}
+    assert "switched_off" in dict(ModelChoice.objects.get(run=done, level="country", category="").reasons)
+
+
+def test_areas_add_up_to_their_governorate_and_governorates_to_the_country(days, weekly, places):
+    weekly(6.0, n=200)
+    weekly(3.0, n=200, area=places.jabriya, location=places.in_jabriya)
+    weekly(4.0, n=200, location=places.in_sharq, governorate=places.capital, area=places.sharq)
+    run()
+    by = {
+        code: np.array([f.expected for f in Forecast.objects.current().filter(zone__code=code, category="").order_by("day")])
+        for code in ("T-KW", "T-HA", "T-KU", "T-SAL", "T-JAB", "T-SHA")
+    }
+    assert by["T-HA"] == pytest.approx(by["T-SAL"] + by["T-JAB"]) and by["T-KU"] == pytest.approx(by["T-SHA"])
+    assert by["T-KW"] == pytest.approx(by["T-HA"] + by["T-KU"])
+    category = {
+        code: np.array([f.expected for f in Forecast.objects.current().filter(zone__code=code, category="property").order_by("day")])
+        for code in ("T-KW", "T-HA", "T-KU")
+    }
+    assert category["T-KW"] == pytest.approx(category["T-HA"] + category["T-KU"])
+
+
+def test_what_lies_in_no_area_is_in_the_sum_but_in_no_row(days, weekly, places):
+    weekly(6.0, n=200)
+    weekly(6.0, n=200, area=None)
+    run()
+    whole, part = (
+        sum(f.expected for f in Forecast.objects.current().filter(zone=zone, category="")) for zone in (places.hawalli, places.salmiya)
+    )
+    assert whole == pytest.approx(2 * part, rel=0.15)
+
+
+def test_a_change_of_clocks_does_not_cut_a_day(days, weekly, places):
+    """New York's clocks: a day of 23 hours and one of 25 lie in the history and ahead."""
+    places.region.time_zone = "America/New_York"
+    places.region.save(update_fields=["time_zone"])
+    days(4.0, n=130, until=date(2026, 3, 10))
+    done = run(as_of=datetime(2026, 3, 7, 2, 0, tzinfo=ZoneInfo("America/New_York")))
+    assert done.status == "done"
+    ahead = Forecast.objects.current().filter(zone=places.salmiya).order_by("day")
+    assert [f.day for f in ahead] == [date(2026, 3, 7) + timedelta(days=k) for k in range(7)]
 
 
 def test_today_is_not_learnt_from(days, places):
@@ -100,14 +201,14 @@ def test_what_may_not_be_learnt_from_moves_no_forecast(days, cast):
 @pytest.mark.parametrize(("a_day", "n"), [(3.0, 20), (0.03, 100)], ids=["too short", "too thin"])
 def test_too_little_history_gives_no_figure(days, a_day, n):
     days(a_day, n=n)
-    counts = run().steps.get().counts
+    counts = run().steps.get(name__endswith=":zones").counts
     assert counts["forecasts"] == 0 and not Forecast.objects.exists()
     assert counts["passed_over"].get("too little history", 0) > 0 or counts.get("empty_because")
 
 
 def test_a_feed_that_stopped_gets_no_forecast_and_the_count_says_since_when(days):
     days(5.0, until=TODAY - timedelta(days=20))
-    counts = run().steps.get().counts
+    counts = run().steps.get(name__endswith=":zones").counts
     assert counts["forecasts"] == 0 and counts["empty_because"] == "no incidents for two weeks"
     assert counts["newest_incident"] == "2026-02-17"
 
@@ -115,7 +216,7 @@ def test_a_feed_that_stopped_gets_no_forecast_and_the_count_says_since_when(days
 def test_a_feed_silent_for_three_days_does_not_drag_the_forecast_down(days, places):
     days(25.0, n=60, until=TODAY - timedelta(days=3))
     done = run()
-    assert done.steps.get().counts["silent_days"] == 3
+    assert done.steps.get(name__endswith=":zones").counts["silent_days"] == 3
     assert all(20 < f.expected < 30 for f in Forecast.objects.current().of_zone(places.salmiya.pk))
 
 
@@ -141,7 +242,7 @@ def test_a_new_night_supersedes_and_keeps_what_was_issued(days):
     days(2.0)
     first, second = run(), run(as_of=NIGHT + timedelta(days=1))
     assert set(Forecast.objects.current().values_list("run_id", flat=True)) == {second.pk}
-    assert first.forecasts.count() == first.counts["forecasts"] == 35
+    assert first.forecasts.filter(is_published=True).count() == first.counts["forecasts"] == 35
 
 
 def test_the_database_itself_refuses_an_interval_out_of_order(days):

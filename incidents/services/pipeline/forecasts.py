@@ -150,31 +150,36 @@ def _forecasts(
         if not method or not np.isfinite(said.expected[k]).all():
             continue
         is_synthetic = bool(days.is_synthetic[series.chosen].any())
-        for ahead in range(said.expected.shape[1]):
-            rows.append(
-                Forecast(
-                    zone=series.zone,
-                    category=series.category,
-                    day=today + timedelta(days=ahead),
-                    expected=float(said.expected[k, ahead]),
-                    low=float(low[k, ahead]),
-                    high=float(high[k, ahead]),
-                    low_95=float(low_95[k, ahead]),
-                    high_95=float(high_95[k, ahead]),
-                    dispersion=float(said.dispersion[k]),
-                    baselines={
-                        name: {"mean": round(float(base.expected[k, ahead]), 4), "dispersion": round(float(base.dispersion[k]), 4)}
-                        for name, base in item.found.baselines.items()
-                        if np.isfinite(base.expected[k, ahead])
-                    },
-                    is_published=is_published,
-                    interval=share,
-                    method=method,
-                    history_days=days.length,
-                    is_synthetic=is_synthetic,
-                )
+        rows += [
+            Forecast(
+                zone=series.zone,
+                category=series.category,
+                day=today + timedelta(days=ahead),
+                expected=float(said.expected[k, ahead]),
+                low=float(low[k, ahead]),
+                high=float(high[k, ahead]),
+                low_95=float(low_95[k, ahead]),
+                high_95=float(high_95[k, ahead]),
+                dispersion=float(said.dispersion[k]),
+                baselines=_frozen(item, k, ahead),
+                is_published=is_published,
+                interval=share,
+                method=method,
+                history_days=days.length,
+                is_synthetic=is_synthetic,
             )
+            for ahead in range(said.expected.shape[1])
+        ]
     return rows
+
+
+def _frozen(item: _Answered, row: int, ahead: int) -> dict[str, dict[str, float]]:
+    """What counting alone says of this day, kept with the forecast to be scored beside it."""
+    return {
+        name: {"mean": round(float(base.expected[row, ahead]), 4), "dispersion": round(float(base.dispersion[row]), 4)}
+        for name, base in item.found.baselines.items()
+        if np.isfinite(base.expected[row, ahead])
+    }
 
 
 def _choice(item: _Answered, *, is_synthetic: bool) -> ModelChoice:
@@ -217,7 +222,7 @@ def _cards(answered: list[_Answered], days: Days, today: date) -> list[Any]:
 
 
 def _parameters(method: Method) -> dict[str, Any]:
-    given = asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
+    given: dict[str, Any] = asdict(method) if is_dataclass(method) and not isinstance(method, type) else {}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if name not in ("name", "is_slow")}
 
 
