@@ -19,3 +19,6 @@ SUPPRESSION_LIFTED = "place.suppression_lifted"  # {"suppression"}
 PREDICTIONS_SCORED = "predictions.scored"  # {"scores", "predictions"}: one a round of scoring
 PATROL_HANDED_OVER = "patrol.handed_over"  # {"handover", "cells"}
 HOT_SPOT_CHANGED = "hot_spot.changed"  # {"track", "change": born | merged | split | returned | gone, "category", "merged"?, "split_from"?}
+NEAR_REPEAT_RAISED = (
+    "near_repeat.raised"  # {"incident", "earlier", "count", "within_m", "within_days", "ratio", "until", "test", "is_synthetic"}
+)

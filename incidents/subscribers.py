@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from core.models import Event
 from core.subscribers import Subscriber
 from geography.events import ZONES_CHANGED
+from incidents.events import INCIDENT_OPENED
+from incidents.services.near_repeats import raise_near_repeats
 from incidents.services.rezoning import reresolve_incidents
 
 
@@ -14,4 +16,12 @@ def _rezone(events: Sequence[Event]) -> None:
     reresolve_incidents(region_ids={event.subject_id for event in events if event.subject_id is not None})
 
 
-SUBSCRIBERS = [Subscriber("incidents.rezoning", _rezone, types=frozenset({ZONES_CHANGED}), from_the_start=True)]
+def _look_for_near_repeats(events: Sequence[Event]) -> None:
+    """One incident at a time: what is imported in bulk is announced by its batch, and never looked at."""
+    raise_near_repeats(incident_ids={event.subject_id for event in events if event.subject_id is not None})
+
+
+SUBSCRIBERS = [
+    Subscriber("incidents.rezoning", _rezone, types=frozenset({ZONES_CHANGED}), from_the_start=True),
+    Subscriber("incidents.near_repeat", _look_for_near_repeats, types=frozenset({INCIDENT_OPENED})),
+]

@@ -22,6 +22,7 @@ from incidents import services
 from incidents.lifecycle import EXITS, FINAL, State, next_states
 from incidents.models import Incident
 from incidents.permissions import may
+from incidents.services.near_repeats import warning_of
 
 MAX_RAW = 20_000
 
@@ -168,11 +169,21 @@ def _facts(request: HttpRequest, ref: str, *, seen: int | None = None) -> dict[s
         "intervals": intervals_of(incident),
         "passages": passages_of(incident),
         "reports": [(report, _pretty(report.raw)) for report in reports],
+        "near_repeat": _near_repeat(user, incident),
         "repeats": list(incident.duplicates.visible_to(user).select_related("region")[:20]),
         "original": incident.duplicate_of if incident.duplicate_of is not None and user.jurisdiction.admits(
             agency_id=incident.duplicate_of.agency_id, governorate_id=incident.duplicate_of.governorate_id
         ) else None,
     }  # fmt: skip
+
+
+def _near_repeat(user: User, incident: Incident) -> dict[str, Any] | None:
+    """The near-repeat alert of this incident, with the earlier ones this person may open."""
+    warning = warning_of(incident)
+    if warning is None:
+        return None
+    earlier = Incident.objects.visible_to(user).filter(pk__in=warning.earlier).select_related("region").order_by("-occurred_at")
+    return {"warning": warning, "earlier": list(earlier)}
 
 
 def _pretty(raw: Any) -> str:

@@ -15,7 +15,7 @@ function isInUse() {
   return here.querySelector("details.more-step[open]:not([data-by-itself])") !== null;
 }
 
-/** Fetch the panel again; swap it in only when its timeline is longer than the one shown. */
+/** Fetch the panel again; swap it in only when its timeline is longer than the one shown, or it has been warned of. */
 async function refresh({ marked = false } = {}) {
   const here = panel();
   if (!here) return;
@@ -26,7 +26,7 @@ async function refresh({ marked = false } = {}) {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("incident");
   const now = panel();
   if (!fresh || !now || now.dataset.ref !== fresh.dataset.ref) return;
-  if (!marked && fresh.dataset.seen === now.dataset.seen) return;
+  if (!marked && fresh.dataset.seen === now.dataset.seen && fresh.dataset.warned === now.dataset.warned) return;
   if (!marked && isInUse()) {
     now.querySelector("#incident-changed").hidden = false;
     return;
