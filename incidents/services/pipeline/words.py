@@ -40,25 +40,14 @@ _PARAMETERS = {
     "permutations": (gettext_lazy("Near repeats: permutations"), ""),
     "seed": (gettext_lazy("Seed"), ""),
 }
-_COUNTS = {
-    "incidents": gettext_lazy("incidents"),
-    "hot_spots": gettext_lazy("hot spots"),
-    "surfaces": gettext_lazy("surfaces"),
-    "near_repeats": gettext_lazy("near-repeat tests"),
-    "risk_surfaces": gettext_lazy("risk surfaces"),
-    "forecasts": gettext_lazy("forecasts"),
-    "series": gettext_lazy("series"),
-    "cells": gettext_lazy("cells"),
-    "significant": gettext_lazy("significant"),
-    "unreviewed_types": gettext_lazy("of unreviewed types"),
-}
 _EMPTY = {
     "no incidents yet": gettext_lazy("no incidents yet"),
     "no incidents in the window": gettext_lazy("no incidents in the window"),
     "no incidents for two weeks": gettext_lazy("no incidents for two weeks"),
     "no longer a part": gettext_lazy("no more of these: what stood of them was taken down"),
 }
-_NOT_FIGURES = {"steps", "failed"}
+# In the order they are said; the other figures of a step are for those who read its row.
+_FIGURES = ("hot_spots", "surfaces", "near_repeats", "risk_surfaces", "forecasts", "series", "cells", "significant", "incidents")
 
 
 def kind_in_words(kind: str) -> str:
@@ -79,13 +68,32 @@ def trigger_in_words(run: PipelineRun) -> str:
 
 
 def counts_in_words(counts: Mapping[str, Any]) -> list[str]:
-    """The figures of a step or a run, a phrase each; nested ones are left to those who read the row itself."""
+    """The figures of a step or a run that everybody reads, a phrase each."""
     said = [str(_EMPTY.get(str(counts["empty_because"]), counts["empty_because"]))] if counts.get("empty_because") else []
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or name in _NOT_FIGURES or (value == 0 and name not in _COUNTS):
-            continue
-        said.append(f"{value:,} {_COUNTS.get(name, _plain(name))}")
-    return said
+    figures = {name: counts[name] for name in _FIGURES if isinstance(counts.get(name), int)}
+    return said + [_counted(name, n) % {"n": f"{n:,}"} for name, n in figures.items()]
+
+
+def _counted(name: str, n: int) -> str:
+    match name:
+        case "hot_spots":
+            return ngettext("%(n)s hot spot", "%(n)s hot spots", n)
+        case "surfaces":
+            return ngettext("%(n)s surface", "%(n)s surfaces", n)
+        case "near_repeats":
+            return ngettext("%(n)s near-repeat test", "%(n)s near-repeat tests", n)
+        case "risk_surfaces":
+            return ngettext("%(n)s risk surface", "%(n)s risk surfaces", n)
+        case "forecasts":
+            return ngettext("%(n)s forecast", "%(n)s forecasts", n)
+        case "series":
+            return ngettext("%(n)s series", "%(n)s series", n)
+        case "cells":
+            return ngettext("%(n)s cell", "%(n)s cells", n)
+        case "significant":
+            return ngettext("%(n)s significant", "%(n)s significant", n)
+        case _:
+            return ngettext("%(n)s incident", "%(n)s incidents", n)
 
 
 def parameters_in_words(run: PipelineRun) -> list[tuple[str, str]]:
