@@ -15,6 +15,7 @@ from accounts.models import User
 from core.events import log_head
 from dashboard.selectors import Figures, key_figures, shared
 from incidents.models import ImportRun, Incident, IncidentType, PipelineRun, RejectedRow
+from incidents.services.pipeline import is_late
 from incidents.services.quality import FeedHealth, feed_health
 
 NEWEST = 12
@@ -46,6 +47,7 @@ class CommandCentre:
     feeds_left_out: int
     runs: list[PipelineRun]
     is_running: bool
+    night_is_late: bool
     imports: list[ImportRun]
     waiting_rows: int
     unreviewed_types: int
@@ -71,6 +73,7 @@ def command_centre(viewer: User) -> CommandCentre:
         feeds_left_out=max(len(feeds) - FEEDS, 0),
         runs=runs,
         is_running=any(run.status not in ENDED for run in runs),
+        night_is_late=is_late(timezone.now()),
         imports=list(imports[:RUNS]),
         waiting_rows=waiting_rows(viewer).count(),
         unreviewed_types=IncidentType.objects.filter(is_reviewed=False, is_active=True).count(),

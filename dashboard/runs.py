@@ -41,7 +41,7 @@ class RunLine:
 
     @property
     def counts(self) -> list[str]:
-        return [said for said in words.counts_in_words(self.run.counts) if not said.startswith("0 ")]
+        return words.counts_in_words({name: count for name, count in self.run.counts.items() if count})
 
     @property
     def failures(self) -> str:

@@ -53,7 +53,7 @@ def test_the_first_page_counts_unreviewed_types_and_answers_in_both_languages(ca
 
 
 def test_the_analytics_are_run_on_demand_by_those_who_may_and_only_once_at_a_time(cast, monkeypatch):
-    monkeypatch.setattr("incidents.services.pipeline.runs.wake", lambda *given: None)
+    monkeypatch.setattr("incidents.services.pipeline.runs.wake", lambda *given, **options: None)
     address = reverse("admin:run-pipeline")
     assert enter(cast.auditor).post(address).status_code == 302 and not PipelineRun.objects.exists()
     client = enter(cast.analyst)

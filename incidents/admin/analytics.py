@@ -1,4 +1,4 @@
-"""What the analytics found, and the runs that found it: to be read."""
+"""What the analytics found: to be read."""
 
 from __future__ import annotations
 
@@ -9,88 +9,9 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core.admin_kit import ReadOnlyAdmin, ReadOnlyInline, age, as_json, pill
+from core.admin_kit import ReadOnlyAdmin, as_json, pill
 from core.admin_map import MapMedia, shape_map
-from incidents.models import Forecast, HotSpot, PipelineRun, PipelineStep
-
-RUN_KIND = {"waiting": "quiet", "running": "busy", "done": "ok", "failed": "bad", "cancelled": "warn"}
-
-
-def count_words(counts: Any) -> str:
-    return " · ".join(f"{name} {value}" for name, value in counts.items()) if isinstance(counts, dict) and counts else "–"
-
-
-class StepInline(ReadOnlyInline):
-    model = PipelineStep
-    fields = ["name", "status", "started_at", "seconds", "counts_shown", "error"]
-    readonly_fields = ["counts_shown"]
-
-    @admin.display(description=_("counts"))
-    def counts_shown(self, step: PipelineStep) -> str:
-        return count_words(step.counts)
-
-
-@admin.register(PipelineRun)
-class PipelineRunAdmin(ReadOnlyAdmin):
-    list_display = ["key", "standing", "as_of", "started", "seconds_shown", "counts_shown", "requested_by"]
-    list_filter = ["status", "as_of"]
-    list_select_related = ["requested_by"]
-    search_fields = ["key", "error"]
-    date_hierarchy = "started_at"
-    ordering = ["-id"]
-    inlines = [StepInline]
-    fields = [
-        "key",
-        "standing",
-        "as_of",
-        "requested_by",
-        "started_at",
-        "finished_at",
-        "seconds_shown",
-        "code_version",
-        "parameters_shown",
-        "counts_shown",
-        "error",
-    ]
-
-    @admin.display(description=_("status"), ordering="status")
-    def standing(self, run: PipelineRun) -> Any:
-        return pill(RUN_KIND[run.status], run.get_status_display())
-
-    @admin.display(description=_("started"), ordering="id")
-    def started(self, run: PipelineRun) -> Any:
-        return age(run.started_at)
-
-    @admin.display(description=_("seconds"), ordering="seconds")
-    def seconds_shown(self, run: PipelineRun) -> str:
-        return "–" if run.seconds is None else f"{run.seconds:.1f}"
-
-    @admin.display(description=_("counts"))
-    def counts_shown(self, run: PipelineRun) -> str:
-        return count_words(run.counts)
-
-    @admin.display(description=_("parameters"))
-    def parameters_shown(self, run: PipelineRun) -> Any:
-        return as_json(run.parameters)
-
-
-@admin.register(PipelineStep)
-class PipelineStepAdmin(ReadOnlyAdmin):
-    list_display = ["name", "run", "standing", "started_at", "seconds", "counts_shown"]
-    list_filter = ["status"]
-    list_select_related = ["run"]
-    search_fields = ["name", "run__key", "error"]
-    date_hierarchy = "started_at"
-    ordering = ["-id"]
-    fields = ["run", "name", "standing", "started_at", "seconds", "counts_shown", "error"]
-
-    @admin.display(description=_("status"), ordering="status")
-    def standing(self, step: PipelineStep) -> Any:
-        return pill(RUN_KIND[step.status], step.get_status_display())
-
-    @admin.display(description=_("counts"))
-    def counts_shown(self, step: PipelineStep) -> str:
-        return count_words(step.counts)
+from incidents.models import Forecast, HotSpot
 
 
 class StandingNow(admin.SimpleListFilter):
