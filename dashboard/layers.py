@@ -24,6 +24,7 @@ from dashboard.filters import BoardFilter
 from geography.models import Zone
 from incidents.models import HotSpot, Incident
 from incidents.models.incident import make_ref
+from incidents.querysets import HotSpotQuerySet
 
 # A browser draws this many points smoothly, and nobody reads more. Past it the answer says how many there are.
 MAX_FEATURES = 5_000
@@ -164,37 +165,56 @@ def incidents(viewer: object, filters: BoardFilter) -> Features:
 
 
 def hot_spots(viewer: object, filters: BoardFilter) -> Features:
-    """The hot spots that stand now, for the one category asked for or for all together, each with its step on the risk ramp."""
+    """The hot spots that stand now (or stood after ``?run=``), for the one category asked for or for all together, each with its step on
+    the risk ramp."""
     categories = filters.values.get("category", [])
-    area_name, governorate_name = ("area__name_ar", "governorate__name_ar") if in_arabic() else ("area__name_en", "governorate__name_en")
-    found = HotSpot.objects.current().visible_to(viewer).filter(category=categories[0] if len(categories) == 1 else "")
+    found = _found(filters.data.get("run", "")).visible_to(viewer).filter(category=categories[0] if len(categories) == 1 else "")
     rows = list(
-        found.annotate(geojson=AsGeoJSON("hull", precision=HULL_DECIMALS)).values_list(
-            "pk", "rank", "incident_count", "previous_count", "density_per_km2", area_name, governorate_name, "is_synthetic", "geojson"
-        )[:MAX_FEATURES]
+        found.annotate(geojson=AsGeoJSON("hull", precision=HULL_DECIMALS))
+        .select_related("area", "governorate")
+        .defer("hull", "area__boundary", "governorate__boundary")[:MAX_FEATURES]
     )
-    densities = [row[4] for row in rows]
-    steps = ramp_steps(densities)
+    densities = [row.density_per_km2 for row in rows]
     features = [
         {
             "type": "Feature",
-            "id": pk,
-            "geometry": orjson.Fragment(geometry),
+            "id": row.pk,
+            "geometry": orjson.Fragment(row.geojson),  # type: ignore[attr-defined]
             "properties": {
-                "id": pk,
-                "rank": rank,
-                "count": count,
-                "previous": previous,
-                "density": round(density, 1),
+                "id": row.pk,
+                "rank": row.rank,
+                "count": row.incident_count,
+                "previous": row.previous_count,
+                "density": round(row.density_per_km2, 1),
                 "step": step,
-                "place": area or governorate or "",
-                "synthetic": is_synthetic,
+                "place": place.name if (place := row.area or row.governorate) else "",
+                "track": row.track_id,
+                "change": row.change,
+                "changeText": str(row.get_change_display()) if row.change and row.change != row.Change.STEADY else "",
+                "trend": trend_of(row.rate_ratio_low, row.rate_ratio_high),
+                "ratio": None if row.rate_ratio is None else round(row.rate_ratio, 2),
+                "background": None if row.background_count is None else round(row.background_count, 1),
+                "significant": row.q_value is not None and row.q_value <= row.SIGNIFICANT_Q,
+                "synthetic": row.is_synthetic,
             },
         }
-        for (pk, rank, count, previous, density, area, governorate, is_synthetic, geometry), step in zip(rows, steps, strict=True)
+        for row, step in zip(rows, ramp_steps(densities), strict=True)
     ]
     ends = {"lowest": round(min(densities), 1), "highest": round(max(densities), 1)} if densities else {}
     return Features(features, len(rows) if len(rows) < MAX_FEATURES else found.count(), ends)
+
+
+def trend_of(low: float | None, high: float | None) -> str:
+    """``up`` or ``down`` where a ratio's whole interval lies above or below 1, ``level`` where it holds 1, ``unknown`` without one."""
+    if low is None or high is None:
+        return "unknown"
+    return "up" if low > 1 else "down" if high < 1 else "level"
+
+
+def _found(run: str) -> HotSpotQuerySet:
+    if not run:
+        return HotSpot.objects.current()
+    return HotSpot.objects.found_by(int(run)) if run.isascii() and run.isdigit() and len(run) <= 18 else HotSpot.objects.none()
 
 
 def extent_of(viewer: object) -> tuple[list[float] | None, bool]:

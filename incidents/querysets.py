@@ -94,15 +94,25 @@ def switched_off() -> models.QuerySet:
 
 
 class HotSpotQuerySet(models.QuerySet["HotSpot"]):
+    def shown(self) -> HotSpotQuerySet:
+        """None while their model is switched off."""
+        return self.filter(~models.Exists(switched_off().filter(model=self.model.MODEL)))
+
     def current(self) -> HotSpotQuerySet:
         """Those the newest finished step left standing, worst first; none while their model is switched off."""
-        off = models.Exists(switched_off().filter(model=self.model.MODEL))
-        return self.filter(~off, is_current=True).order_by("region_id", "rank")
+        return self.shown().filter(is_current=True).order_by("region_id", "rank")
+
+    def found_by(self, run_id: int) -> HotSpotQuerySet:
+        """What stood when ``run_id`` had run; what only looked back never stood."""
+        return self.shown().filter(models.Q(is_current=True) | models.Q(track__isnull=False), run=run_id).order_by("region_id", "rank")
 
     def visible_to(self, viewer: object) -> HotSpotQuerySet:
         """Hot spots are sums over agencies: the governorates decide."""
         places = jurisdiction_of(viewer).governorate_ids
         return self if places is None else self.filter(governorate_id__in=sorted(places))
+
+    def with_places(self) -> HotSpotQuerySet:
+        return self.select_related("run", "region", "governorate", "area", "track")
 
 
 class ForecastQuerySet(models.QuerySet["Forecast"]):

@@ -19,3 +19,15 @@ document.addEventListener("click", async (event) => {
   root?.commandMap?.showHotspot(button.dataset.hotspotShow);
 });
 document.addEventListener("map:hotspot", (event) => choose(event.detail.id, { scroll: true }));
+
+// A page about one hot spot shows that one.
+const focus = document.querySelector("[data-hotspot-focus]")?.dataset.hotspotFocus;
+if (focus) {
+  let isShown = false;
+  document.addEventListener("map:loaded", async (event) => {
+    if (isShown) return;
+    isShown = true;
+    await event.target.mapApi.ready;
+    event.target.commandMap.showHotspot(focus);
+  });
+}

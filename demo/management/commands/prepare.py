@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from core.errors import DomainError
 from demo.services.accounts import create_demo_accounts
@@ -25,6 +27,7 @@ from incidents.services.vocabulary import ensure_vocabulary
 
 # Any number of replicas may start at once; one prepares, the others wait for it.
 LOCK = 5_317_204_118
+WEEKS_BACK = 4  # of hot spots, so that their history can be looked at from the first day
 
 
 class Command(BaseCommand):
@@ -72,7 +75,10 @@ class Command(BaseCommand):
             self._say(f"drew two synthetic years: {stored:,} incidents")
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")
-        if not PipelineRun.objects.filter(status=PipelineRun.Status.DONE).exists():
+        if not PipelineRun.objects.filter(status=PipelineRun.Status.DONE, parameters__only=None).exists():
+            self._say(f"following hot spots through {WEEKS_BACK} weeks")
+            for week in range(WEEKS_BACK, 0, -1):  # in order: a track goes on from the run before
+                run_pipeline(trigger="history", as_of=timezone.now() - timedelta(weeks=week), regions=[region.code], only=["hotspots"])
             self._say("finding hot spots, forecasting seven days")
             run = run_pipeline(trigger="first")
             self._say(f"the first analytics took {run.seconds or 0:.0f} s: {run.counts}")

@@ -63,16 +63,18 @@ export function listCard(features, { texts }, choose) {
   return node("div", { class: "kmap-card" }, node("p", { class: "kmap-card-title" }, node("b", {}, fill(texts.here, { n: features.length }))), list);
 }
 
+const present = (value) => value !== null && value !== undefined && value !== "null";
+
 export function hotspotCard(properties, { texts, hotspotUrl }) {
   return node(
     "div", { class: "kmap-card" },
     node("p", { class: "kmap-card-title" }, node("b", {}, fill(texts.hotspot, { rank: properties.rank }), properties.place ? ` · ${properties.place}` : "")),
     node("p", {}, fill(texts.hotspotCount, { n: properties.count, density: properties.density })),
-    properties.previous === null || properties.previous === undefined
-      ? null
-      : node("p", { class: "kmap-card-meta" }, fill(texts.hotspotBefore, { n: properties.previous })),
+    node("p", {}, [properties.changeText, properties.significant ? texts.hotspotSure : texts.hotspotChance, texts.hotspotTrends[properties.trend]].filter(Boolean).join(" · ")),
+    present(properties.background) ? node("p", { class: "kmap-card-meta" }, fill(texts.hotspotAround, { n: properties.background })) : null,
+    present(properties.previous) ? node("p", { class: "kmap-card-meta" }, fill(texts.hotspotBefore, { n: properties.previous })) : null,
     properties.synthetic ? node("p", { class: "kmap-card-meta" }, texts.synthetic) : null,
-    hotspotUrl ? node("a", { class: "kmap-card-link", href: `${hotspotUrl}#hotspot-${properties.id}` }, texts.why) : null,
+    hotspotUrl ? node("a", { class: "kmap-card-link", href: `${hotspotUrl}${properties.id}/` }, texts.why) : null,
   );
 }
 

@@ -41,6 +41,7 @@ export class CommandMap {
     this.alive = true;
     this.loading = 0;
     this.surfaces = new Surfaces(this);
+    this.run = null; // whose hot spots are shown; null: those that stand now
     this.points = new Points((features) => this.drawPoints(features));
     // What others may call. Calls made before the map stands are kept and answered when it does.
     this.ready = new Promise((resolve) => (this.nowReady = resolve));
@@ -206,14 +207,10 @@ export class CommandMap {
   /** Fetch both layers anew. A slower, older answer never replaces a newer one. */
   async load() {
     const turn = ++this.loading;
-    const read = async (address) => {
-      const response = await fetch(`${address}${this.query ? `?${this.query}` : ""}`, { cache: "no-cache", credentials: "same-origin" });
-      if (!response.ok) throw Object.assign(new Error(`${response.status}`), { status: response.status });
-      return response.json();
-    };
+    const read = (address, more) => this.read(address, more);
     const { incidentsUrl, hotspotsUrl } = this.root.dataset;
     try {
-      const [incidents, hotspots] = await Promise.all([incidentsUrl ? read(incidentsUrl) : null, hotspotsUrl ? read(hotspotsUrl) : null]);
+      const [incidents, hotspots] = await Promise.all([incidentsUrl ? read(incidentsUrl) : null, hotspotsUrl ? read(hotspotsUrl, this.run) : null]);
       if (turn !== this.loading) return;
       if (incidents) this.points.replace(incidents.features);
       if (hotspots) this.drawHotspots(hotspots);
@@ -223,6 +220,29 @@ export class CommandMap {
       if (turn !== this.loading) return;
       const text = error.status === 401 ? this.texts.signedOut : this.texts.failed;
       this.say(text, { isProblem: true, retry: () => this.load() });
+    }
+  }
+
+  async read(address, run = null) {
+    const query = new URLSearchParams(this.query);
+    if (run !== null) query.set("run", run);
+    const response = await fetch(`${address}${query.size ? `?${query}` : ""}`, { cache: "no-cache", credentials: "same-origin" });
+    if (!response.ok) throw Object.assign(new Error(`${response.status}`), { status: response.status });
+    return response.json();
+  }
+
+  /** The hot spots as they stood after an earlier run; `null` goes back to now. Answers how many, or nothing where it could not. */
+  async showRun(run) {
+    this.run = run;
+    try {
+      const hotspots = await this.read(this.root.dataset.hotspotsUrl, run);
+      if (this.run !== run) return undefined;
+      this.popup?.remove();
+      this.drawHotspots(hotspots);
+      return hotspots.features.length;
+    } catch (error) {
+      this.say(error.status === 401 ? this.texts.signedOut : this.texts.failed, { isProblem: true, retry: () => this.showRun(run) });
+      return undefined;
     }
   }
 

@@ -8,7 +8,7 @@ const NOTHING = { type: "FeatureCollection", features: [] };
 // Which style layers a switch of the panel turns on and off. A new kind of layer adds its line here and its drawing below.
 export const SWITCHES = {
   incidents: ["incidents-cluster", "incidents-point"],
-  hotspots: ["hotspots-fill", "hotspots-line", "hotspots-far", "hotspots-rank"],
+  hotspots: ["hotspots-fill", "hotspots-line", "hotspots-line-sure", "hotspots-far", "hotspots-rank"],
   governorates: ["governorate-line"],
   areas: ["area-line", "area-ground"],
   labels: ["governorate-label", "area-label"],
@@ -72,7 +72,8 @@ export function layers({ tokens, language, hidden = new Set() }) {
       paint: { "line-color": tokens.faint, "line-opacity": 0.75, "line-width": ["interpolate", ["linear"], ["zoom"], 7, 0.8, 12, 2] },
     },
     {
-      id: "hotspots-line", type: "line", source: "hotspots",
+      // May be chance: dashed. Stands out of its surroundings: a whole line (below).
+      id: "hotspots-line", type: "line", source: "hotspots", filter: ["!=", ["get", "significant"], true],
       layout: { "line-join": "round", "line-cap": "butt" },
       paint: { "line-color": tokens["hot-5"], "line-width": ["interpolate", ["linear"], ["zoom"], 9, 1, 13, 2], "line-dasharray": [3, 2] },
     },
@@ -80,6 +81,11 @@ export function layers({ tokens, language, hidden = new Set() }) {
       id: "surface-cell-line", type: "line", source: "surface-cell",
       layout: { "line-join": "round" },
       paint: { "line-color": tokens.text, "line-width": 2.5 },
+    },
+    {
+      id: "hotspots-line-sure", type: "line", source: "hotspots", filter: ["==", ["get", "significant"], true],
+      layout: { "line-join": "round" },
+      paint: { "line-color": tokens["hot-5"], "line-width": ["interpolate", ["linear"], ["zoom"], 9, 1.6, 13, 3] },
     },
     {
       id: "area-label", type: "symbol", source: "area", "source-layer": "labels", minzoom: 10.3,
@@ -106,7 +112,7 @@ export function layers({ tokens, language, hidden = new Set() }) {
     },
     {
       id: "hotspots-rank", type: "symbol", source: "hotspots", minzoom: 11.5,
-      layout: { "text-field": ["concat", "#", ["to-string", ["get", "rank"]]], "text-font": FONT_BOLD, "text-size": 11.5, "text-padding": 4 },
+      layout: { "text-field": ["concat", "#", ["to-string", ["get", "rank"]], ["case", ["==", ["coalesce", ["get", "changeText"], ""], ""], "", ["concat", "\n", ["get", "changeText"]]]], "text-font": FONT_BOLD, "text-size": 11.5, "text-padding": 4 },
       paint: { "text-color": tokens.text, ...halo },
     },
     {
