@@ -179,7 +179,7 @@ def hot_spots(viewer: object, filters: BoardFilter) -> Features:
         {
             "type": "Feature",
             "id": row.pk,
-            "geometry": orjson.Fragment(row.geojson),  # type: ignore[attr-defined]
+            "geometry": orjson.Fragment(row.geojson),
             "properties": {
                 "id": row.pk,
                 "rank": row.rank,

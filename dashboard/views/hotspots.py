@@ -45,7 +45,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
     if dossier is None:
         raise Http404
     hot = dossier.spot.hot_spot
-    filters = {"run": hot.run_id, **({"category": hot.category} if hot.category else {})}
+    filters = {"run": str(hot.run_id), **({"category": hot.category} if hot.category else {})}
     context = {
         "dossier": dossier,
         "spot": dossier.spot,
