@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.roles import Role, admin_actions
 from core.models import EventCursor
 from incidents.models import Forecast, HotSpot, ImportRun, PipelineRun, PipelineStep, RejectedRow, SeverityMapping, TypeMapping
+from incidents.tests.issued import rows_of_trust
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
@@ -65,6 +66,7 @@ def one_of_each(cast, places, report, burglary, police_112):
         history_days=700,
         is_current=True,
     )
+    rows_of_trust(run, places, cast)
     imported = ImportRun.objects.create(source=police_112, file_name="november.csv", status="done", read=3, accepted=2, rejected=1)
     RejectedRow.objects.create(
         source=police_112,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.admin_kit import ReadOnlyAdmin, as_json, pill
 from core.admin_map import MapMedia, shape_map
+from incidents.admin.holding_back import HoldsBack
 from incidents.models import Forecast, HotSpot
 
 
@@ -40,7 +41,7 @@ class StandingNow(admin.SimpleListFilter):
 
 
 @admin.register(HotSpot)
-class HotSpotAdmin(MapMedia, ReadOnlyAdmin):
+class HotSpotAdmin(HoldsBack, MapMedia, ReadOnlyAdmin):
     list_display = ["rank_shown", "area", "governorate", "category", "incident_count", "previous_count", "area_km2", "standing", "run"]
     list_filter = [StandingNow, "category", "region"]
     search_fields = ["area__name_en", "area__name_ar", "governorate__name_en", "governorate__name_ar", "category"]

@@ -9,7 +9,7 @@ import numpy as np
 from pyproj import Transformer
 
 from geography.models import Region, Zone
-from incidents.models import Forecast, ModelChoice, PipelineRun, Surface
+from incidents.models import Forecast, Handover, ModelCard, ModelChoice, ModelSwitch, PipelineRun, Score, Suppression, Surface
 
 CELL_M = 250.0
 
@@ -113,3 +113,44 @@ def forecast(run: PipelineRun, zone: Zone, day: Any, **given: Any) -> Forecast:
 
 def days_ago(days: float) -> datetime:
     return datetime.now(UTC).replace(microsecond=0) - timedelta(days=days)
+
+
+def rows_of_trust(run: PipelineRun, places: Any, cast: Any) -> None:
+    """A row in each table of ``incidents.models.trust``, inside Hawalli."""
+    surface = risk(run, places.region, [(1, 1)], [1.0], governorates=[places.hawalli])
+    choice(run, places.region)
+    ModelCard.objects.create(run=run, region=places.region, model="ensemble", facts={"purpose": "risk"})
+    ModelSwitch.objects.create(model="dbscan", is_on=True, reason="Looked into.", changed_by=cast.superadmin)
+    Score.objects.create(
+        predicts="risk",
+        run=run,
+        region=places.region,
+        zone=places.hawalli,
+        level="week",
+        model="ensemble",
+        role="published",
+        valid_from=run.as_of,
+        valid_to=run.as_of + timedelta(days=7),
+        incident_count=3,
+        facts={"1": {"pai": 9.5}},
+    )
+    Suppression.objects.create(
+        region=places.region,
+        governorate=places.hawalli,
+        centre=places.in_salmiya,
+        radius_m=300,
+        reason="A wedding hall.",
+        created_by=cast.supervisor,
+        expires_at=datetime.now(UTC) + timedelta(days=30),
+    )
+    Handover.objects.create(
+        surface=surface,
+        governorate=places.hawalli,
+        shift_from=run.as_of,
+        shift_to=run.as_of + timedelta(hours=8),
+        seed=1,
+        columns=[1],
+        rows=[1],
+        reasons=["risk"],
+        requested_by=cast.supervisor,
+    )

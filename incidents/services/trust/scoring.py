@@ -161,7 +161,7 @@ def _row(surface: Surface, zone_id: int | None, incidents: int, facts: dict[str,
         incident_count=incidents,
         facts=facts,
         is_synthetic=surface.is_synthetic,
-        is_hindcast=is_hindcast(begun_at=surface.run.started_at, start=surface.valid_from, end=surface.valid_to),
+        is_hindcast=is_hindcast(begun_at=surface.run.began_at or surface.run.started_at, start=surface.valid_from, end=surface.valid_to),
     )
 
 

@@ -111,7 +111,7 @@ def scores_of_forecasts(run: PipelineRun, region: Region, rows: list[Forecast]) 
             seen.add((zone_id, category))
             for name, sums in against.items():
                 pools.setdefault((None, category, zone.level, name, Surface.Role.BASELINE), _Sums()).add(sums, {}, synthetic)
-    hindcast = is_hindcast(begun_at=run.started_at, start=start, end=end)
+    hindcast = is_hindcast(begun_at=run.began_at or run.started_at, start=start, end=end)
     return [
         Score(
             predicts=Predicts.FORECAST,
