@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.jurisdiction import Jurisdiction, jurisdiction_of
 from accounts.models import Agency
 from geography.models import Zone
+from incidents.categories import category_name
 from incidents.lifecycle import FINAL, Priority, Severity, State
 from incidents.models import IncidentType
 from incidents.querysets import IncidentQuerySet
@@ -250,17 +250,5 @@ def zones_of(jurisdiction: Jurisdiction, level: str) -> list[Zone]:
 
 def category_names() -> dict[str, str]:
     """The categories of the types we know, each in words."""
-    known = {
-        "property": gettext("Property"),
-        "violence": gettext("Violence"),
-        "traffic": gettext("Traffic"),
-        "fire": gettext("Fire"),
-        "medical": gettext("Medical"),
-        "drugs": gettext("Drugs"),
-        "disorder": gettext("Public order"),
-        "service": gettext("Public service"),
-        "welfare": gettext("Welfare"),
-        "other": gettext("Other"),
-    }
     slugs = IncidentType.objects.order_by("category").values_list("category", flat=True).distinct()
-    return {slug: known.get(slug, slug.replace("-", " ").replace("_", " ").capitalize()) for slug in slugs}
+    return {slug: category_name(slug) for slug in slugs}

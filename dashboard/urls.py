@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from dashboard.views import account, board, compare, incident, runs
+from dashboard.views import account, board, compare, incident, runs, summary
 
 REF = r"(?P<ref>[A-Za-z0-9_-]{1,16}-[0-9]{2}-[0-9]{1,18})"
 
@@ -20,6 +20,10 @@ urlpatterns = [
     re_path(r"^runs/(?P<pk>[0-9]{1,18})/$", runs.one, name="runs-one"),
     re_path(r"^runs/(?P<pk>[0-9]{1,18})/progress/$", runs.progress, name="runs-progress"),
     re_path(r"^runs/(?P<pk>[0-9]{1,18})/cancel/$", runs.cancel, name="runs-cancel"),
+    path("summary/", summary.page, name="summary"),
+    path("summary.pdf", summary.document, name="summary-pdf"),
+    path("summary/<int:zone_id>/", summary.page, name="summary-zone"),
+    path("summary/<int:zone_id>.pdf", summary.document, name="summary-zone-pdf"),
     path("sign-in/", account.SignIn.as_view(), name="sign-in"),
     path("sign-out/", account.SignOut.as_view(), name="sign-out"),
     path("language/", account.choose_language, name="choose-language"),

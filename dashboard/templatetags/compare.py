@@ -14,10 +14,15 @@ register = template.Library()
 
 
 @register.filter
+def signed_count(value: int) -> str:
+    """+1,048, −12, ±0."""
+    return _signed(value)
+
+
+@register.filter
 def signed_percent(value: float) -> str:
     """+5 %, −12 %, ±0 %."""
-    rounded = round(value)
-    return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):,} %"
+    return f"{_signed(round(value))} %"
 
 
 @register.filter

@@ -1,0 +1,99 @@
+"""What: the counts of the last 28 days, and the changes in them that chance does not explain."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from incidents.services.compare import AGAINST, Comparison, Row
+from incidents.services.summary.statements import Evidence, Named, Statements
+
+PERIOD = "28d"
+LINES = 6
+TABLES = ("category", "type", "governorate", "area")
+
+
+def what(found: Comparison, ended: date | None = None) -> Statements:
+    """``ended``: the last day of data that do not reach the present."""
+    section = Statements("what")
+    evidence = Evidence("comparison")
+    facts = found.facts(PERIOD)
+    total = found.total.figures[PERIOD]
+    if not any(figures.now or figures.before or figures.last_year for figures in found.total.figures.values()):
+        section.add("nothing_counted", newest=found.newest, until=found.until, evidence=evidence)
+        return section
+    if ended is not None:
+        section.add("data_end", newest=ended, evidence=evidence)
+    section.add("counted", n=total.now, first=facts.period.now.first, last=facts.period.now.last, evidence=evidence)
+    for against in AGAINST:
+        change = getattr(total, f"against_{against}")
+        span = facts.period.spans()[against]
+        if change is None:
+            section.add("not_comparable", against=against, first=span.first, last=span.last, evidence=evidence)
+        else:
+            section.add(
+                f"total_{change.verdict}",
+                against=against,
+                before=getattr(total, against),
+                difference=change.difference,
+                percent=None if change.is_small_base else change.percent,
+                evidence=evidence,
+            )
+    year = found.total.figures["ytd"]
+    if year.against_last_year is not None and year.against_last_year.verdict in ("more", "fewer"):
+        change = year.against_last_year
+        section.add(
+            f"year_{change.verdict}",
+            n=year.now,
+            before=year.last_year,
+            difference=change.difference,
+            percent=change.percent,
+            evidence=evidence,
+        )
+    changed = _beyond_chance(found)
+    for by, row, against in changed[:LINES]:
+        figures = row.figures[PERIOD]
+        change = getattr(figures, f"against_{against}")
+        section.add(
+            f"line_{change.verdict}",
+            by=by,
+            line=row.code,
+            name=Named(row.name_en, row.name_ar or row.name_en),
+            now=figures.now,
+            before=getattr(figures, against),
+            against=against,
+            percent=None if change.is_small_base else change.percent,
+            follows_officers=row.follows_officers,
+            evidence=Evidence("comparison", (row.zone_id,) if row.zone_id else ()),
+        )
+    if not changed and any(facts.is_comparable.values()):
+        section.add("no_line_changed", evidence=evidence)
+    if len(changed) > LINES:
+        section.add("more_lines", n=len(changed) - LINES, evidence=evidence)
+    for which, spans in facts.missing.items():
+        for span in spans:
+            section.add("no_data", which=which, first=span.first, last=span.last, evidence=evidence)
+    return section
+
+
+def _beyond_chance(found: Comparison) -> list[tuple[str, Row, str]]:
+    """The lines of each table that changed by more than chance brings, the surest first; each line once."""
+    lines = []
+    for by in TABLES:
+        for row in found.tables[by]:
+            if not row.code or (found.scope.zone is not None and row.zone_id == found.scope.zone.pk):
+                continue
+            changes = [(against, getattr(row.figures[PERIOD], f"against_{against}")) for against in AGAINST]
+            sure = [(change.q, against) for against, change in changes if change is not None and change.verdict in ("more", "fewer")]
+            if sure:
+                lines.append((min(sure), by, row))
+    lines.sort(key=lambda item: (item[0][0], -abs(item[2].figures[PERIOD].now), item[1], item[2].code))
+    told: set[tuple[int, int, int]] = set()
+    found_lines = []
+    for best, by, row in lines:
+        figures = row.figures[PERIOD]
+        counts = (figures.now, figures.before, figures.last_year)
+        # A category of one type, or a governorate of one area, says nothing a second time.
+        if counts not in told:
+            told.add(counts)
+            found_lines.append((by, row, best[1]))
+    return found_lines
