@@ -36,9 +36,9 @@ def main() -> None:
     roots = [Path(os.path.normpath(root)) for root in asked["roots"]]
 
     from weasyprint import HTML  # type: ignore[import-untyped]
-    from weasyprint.urls import URLFetcher, URLFetcherResponse
+    from weasyprint.urls import URLFetcher, URLFetcherResponse  # type: ignore[import-untyped]
 
-    class OursAlone(URLFetcher):  # type: ignore[misc]
+    class OursAlone(URLFetcher):
         """Static files of ours, read from the disk; no network, no other file, no data of the document's own."""
 
         def fetch(self, url: str, headers: Any = None) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 from django.core.cache import cache
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from accounts.jurisdiction import jurisdiction_of
@@ -17,7 +19,18 @@ from core.version import code_version
 from dashboard.compare import PERIOD_NAMES
 from geography.models import Region, Zone
 from incidents.services.compare import Scope, regions_of
-from incidents.services.summary import SECTIONS, Evidence, Statement, Summary, heading, sentence, summarise
+from incidents.services.summary import (
+    END_ISOLATE,
+    ISOLATE,
+    ISOLATE_LTR,
+    SECTIONS,
+    Evidence,
+    Statement,
+    Summary,
+    heading,
+    sentence,
+    summarise,
+)
 
 PDF_FOR_S = 120
 
@@ -53,10 +66,18 @@ def sections_of(summary: Summary) -> list[Section]:
     return found
 
 
+def _marked(text: str) -> SafeString:
+    """The sentence as HTML: its isolates as elements, which a browser and the PDF's engine both keep to (the latter only so)."""
+    found = escape(text)
+    for sign, element in ((ISOLATE_LTR, '<bdi dir="ltr">'), (ISOLATE, "<bdi>"), (END_ISOLATE, "</bdi>")):
+        found = SafeString(found.replace(sign, element))
+    return found
+
+
 def _said(summary: Summary, one: Statement, link: str) -> Said:
     """Sentences in a row that rest on the same page link to it once."""
     cause = summary.statement(one.because) if one.because else None
-    return Said(one.key, one.code, sentence(one), link, sentence(cause) if cause else "")
+    return Said(one.key, one.code, _marked(sentence(one)), link, _marked(sentence(cause)) if cause else "")
 
 
 def _link(scope: Scope, evidence: Evidence | None) -> str:

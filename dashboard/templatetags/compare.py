@@ -8,7 +8,7 @@ from django import template
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from incidents.services.compare import Change, Comparison, PeriodFacts
+from incidents.services.compare import Change, Comparison, Note, PeriodFacts
 
 register = template.Library()
 
@@ -64,16 +64,18 @@ def notes_of(facts: PeriodFacts, found: Comparison) -> list[str]:
             if which != "now" and facts.is_comparable[which]:
                 text = _("%(which)s has no data from %(from)s to %(to)s; the change is per day with data.") % given
             notes.append(text)
-    notes += [_note(note.code, names.get(note.against, "")) for note in facts.notes]
+    notes += [_note(note, names.get(note.against, "")) for note in facts.notes]
     if not found.swing_is_known:
         notes.append(_("Fewer than 12 weeks before say how much counts swing: chance is judged as if incidents were independent."))
     return [text[:1].upper() + text[1:] for text in notes if text]
 
 
-def _note(code: str, which: str) -> str:
-    if code == "leap_day":
+def _note(note: Note, which: str) -> str:
+    if note.code == "leap_day":
         return _("29 February makes this period and %(which)s differ by a day; the change is per day.") % {"which": which}
-    return ""
+    feasts = {"ramadan": _("Ramadan"), "eid_al_fitr": _("Eid al-Fitr"), "eid_al_adha": _("Eid al-Adha")}
+    given = {"feast": feasts[note.code], "now": note.days_now, "then": note.days_then, "which": which}
+    return _("%(feast)s: days in this period: %(now)s, in %(which)s: %(then)s. What it changes is in the difference.") % given
 
 
 def _day(day: Any) -> str:

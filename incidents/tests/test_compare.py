@@ -170,6 +170,16 @@ def test_a_day_of_23_hours_is_a_day(cast: Cast, police_112: Source, burglary: In
     assert sum(n for (_weekday, hour), n in found.clock["28d"].items() if hour == 23) == 14
 
 
+def test_ramadan_that_moved_is_said(cast: Cast, places: Places) -> None:
+    places.region.time_zone = "Asia/Kuwait"
+    places.region.save(update_fields=["time_zone"])
+    notes = seen(cast.supervisor, date(2026, 3, 17)).facts("28d").notes  # Ramadan 2026: 18 February to 19 March; 2025: from 1 March
+    ramadan = {note.against: (note.days_now, note.days_then) for note in notes if note.code == "ramadan"}
+    assert ramadan["before"][0] >= 27 and ramadan["before"][1] <= 1
+    assert 15 <= ramadan["last_year"][1] <= 18
+    assert not any(note.code == "ramadan" for note in seen(cast.supervisor, date(2026, 8, 1)).facts("7d").notes)
+
+
 # --- late reports -----------------------------------------------------------------------------------------------------
 def test_late_reports_are_foretold_from_the_past(cast: Cast, police_112: Source, burglary: IncidentType) -> None:
     old = each(END - timedelta(days=120), END - timedelta(days=40), 2)

@@ -17,7 +17,7 @@ from incidents.services.summary import SECTIONS, Statement, Summary, sentence, s
 from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
 from interop.models import Scope
 
-_PLAIN = dict.fromkeys((0x2068, 0x2069))  # direction isolates are for screens
+_PLAIN = dict.fromkeys((0x2066, 0x2068, 0x2069))  # direction isolates are for screens
 
 
 class SummaryAskedSerializer(serializers.Serializer[Any]):
@@ -58,7 +58,8 @@ class HasEveryScope(HasScope):
     """A key needs all of the view's ``scopes``: the summary tells of incidents, hot spots and forecasts."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        for view.scope in view.scopes:
+        for scope in view.scopes:
+            view.scope = scope
             if not super().has_permission(request, view):
                 return False
         return True

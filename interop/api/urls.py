@@ -7,11 +7,8 @@ from core.api import views
 from interop.api.compare import CompareView
 from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
-<<<<<<< HEAD
 from interop.api.runs import RunCancel, RunDetail, RunList
-=======
 from interop.api.summary import SummaryView
->>>>>>> 3f41160 (wip summary)
 
 urlpatterns: list[URLPattern] = [
     path("schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="api-schema"),
@@ -20,13 +17,10 @@ urlpatterns: list[URLPattern] = [
     path("redoc.js", views.redoc_script, name="api-redoc-script"),
     path("incidents", IncidentList.as_view(), name="api-incidents"),
     path("compare", CompareView.as_view(), name="api-compare"),
-<<<<<<< HEAD
     path("runs", RunList.as_view(), name="api-runs"),
     path("runs/<int:pk>", RunDetail.as_view(), name="api-run"),
     path("runs/<int:pk>/cancel", RunCancel.as_view(), name="api-run-cancel"),
-=======
     path("summary", SummaryView.as_view(), name="api-summary"),
->>>>>>> 3f41160 (wip summary)
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 for kind, single, batch in intake_views():

@@ -30,6 +30,7 @@ SWING_FROM, SWING_TO = 4, WEEKS  # the weeks back whose swing is measured: the n
 LATE_DAYS = 3
 LATE_LEAST = 100
 AGAINST = ("before", "last_year")
+FEASTS = ("ramadan", "eid_al_fitr", "eid_al_adha")
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a reader must know about a comparison: a code with its facts; the doors have the words."""
+    """Something a reader must know about a comparison: leap_day, or how many days of a moving feast either stretch holds."""
 
     code: str
     against: str = ""
-    first: date | None = None
-    last: date | None = None
+    days_now: int = 0
+    days_then: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,8 @@ def last_whole_day(region: Region) -> date:
 
 def compare(*, viewer: object, scope: Scope, until: date | None = None) -> Comparison:
     """Compare the periods that end with ``until``, the last whole day on the region's clock unless given."""
+    from incidents.analytics.calendar import country_of_clock  # numpy: not at start-up
+
     newest_possible = last_whole_day(scope.region)
     until = until or newest_possible
     if until > newest_possible:
@@ -173,7 +176,8 @@ def compare(*, viewer: object, scope: Scope, until: date | None = None) -> Compa
     days = count_days(viewer, scope, whole)
     reach = coverage(days.seen, Span(whole.first - timedelta(days=60), until))
     counts = count(viewer, scope, spans, until)
-    facts = tuple(_facts(period, reach) for period in asked)
+    country = country_of_clock(scope.region.time_zone)
+    facts = tuple(_facts(period, reach, country) for period in asked)
     weeks_end = tuple(until - timedelta(days=7 * back) for back in range(WEEKS - 1, -1, -1))
     blank = frozenset(at for at, day in enumerate(weeks_end) if not _has_data(reach, Span(day - 6 * DAY, day)))
     table = _Tables(counts, facts, reach, blank)
@@ -202,11 +206,11 @@ def _has_data(reach: Coverage, span: Span) -> bool:
     return reach.first is not None and span.last >= reach.first and reach.days(span) == span.days
 
 
-def _facts(period: Period, reach: Coverage) -> PeriodFacts:
+def _facts(period: Period, reach: Coverage, country: str | None) -> PeriodFacts:
     spans = period.spans()
     enough = {name: reach.is_enough(span) for name, span in spans.items()}
     notes = [
-        Note("leap_day", name, spans[name].first, spans[name].last)
+        Note("leap_day", name, int(period.now.holds_leap_day()), int(spans[name].holds_leap_day()))
         for name in AGAINST
         if spans[name].days != period.now.days and spans[name].holds_leap_day() != period.now.holds_leap_day()
     ]
@@ -214,8 +218,23 @@ def _facts(period: Period, reach: Coverage) -> PeriodFacts:
         period,
         {name: enough["now"] and enough[name] for name in AGAINST},
         {name: _missing(reach, span) for name, span in spans.items()},
-        tuple(notes),
+        tuple(notes + _feasts(spans, country)),
     )
+
+
+def _feasts(spans: Mapping[str, Span], country: str | None) -> list[Note]:
+    """Ramadan and the Eids move through the year: said where one stretch holds more of them than the other, by more than a day."""
+    if country != "KW":
+        return []
+    from incidents.analytics.calendar import calendar
+
+    held = {name: calendar(span.first, span.days, country=country).columns for name, span in spans.items()}
+    return [
+        Note(feast, name, now, then)
+        for name in AGAINST
+        for feast in FEASTS
+        if abs((now := round(float(held["now"][feast].sum()))) - (then := round(float(held[name][feast].sum())))) > 1
+    ]
 
 
 def _missing(reach: Coverage, span: Span) -> tuple[Span, ...]:

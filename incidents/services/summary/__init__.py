@@ -15,9 +15,21 @@ from incidents.services.summary.data import freshness, limits
 from incidents.services.summary.happened import what
 from incidents.services.summary.reasons import why
 from incidents.services.summary.statements import SECTIONS, Evidence, Statement, Summary
-from incidents.services.summary.wording import heading, sentence
+from incidents.services.summary.wording import END_ISOLATE, ISOLATE, ISOLATE_LTR, heading, sentence
 
-__all__ = ["SECTIONS", "Evidence", "Statement", "Summary", "heading", "sentence", "summarise", "summary_scope"]
+__all__ = [
+    "END_ISOLATE",
+    "ISOLATE",
+    "ISOLATE_LTR",
+    "SECTIONS",
+    "Evidence",
+    "Statement",
+    "Summary",
+    "heading",
+    "sentence",
+    "summarise",
+    "summary_scope",
+]
 
 
 def summary_scope(*, viewer: object, region: str = "", zone: int | None = None) -> Scope:

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from incidents.categories import category_name
 from incidents.services.summary.statements import Named, Statement
 
-ISOLATE, END_ISOLATE = "\u2068", "\u2069"
+# Names take the direction of their first letter; figures, which have none, run left to right.
+ISOLATE, ISOLATE_LTR, END_ISOLATE = "\u2068", "\u2066", "\u2069"
 Facts = Mapping[str, Any]
 Words = Callable[[Facts], str]
 _HEADINGS = {
@@ -41,18 +42,22 @@ def _apart(text: object) -> str:
     return f"{ISOLATE}{text}{END_ISOLATE}"
 
 
+def _figure(text: str) -> str:
+    return f"{ISOLATE_LTR}{text}{END_ISOLATE}"
+
+
 def _number(value: float) -> str:
-    return _apart(f"{value:,.0f}")
+    return _figure(f"{value:,.0f}")
 
 
 def _decimal(value: float) -> str:
-    return _apart(f"{value:.1f}")
+    return _figure(f"{value:.1f}")
 
 
 def _signed(value: float, unit: str = "") -> str:
     rounded = round(value)
     sign = "+" if rounded > 0 else "−" if rounded < 0 else "±"
-    return _apart(f"{sign}{abs(rounded):,}{unit}")
+    return _figure(f"{sign}{abs(rounded):,}{unit}")
 
 
 def _name(value: Named | None) -> str:
@@ -84,7 +89,7 @@ def _line(facts: Facts) -> str:
 
 
 def _hours(middle: int) -> str:
-    return _apart(f"{(middle - 1) % 24:02d}:00–{(middle + 2) % 24:02d}:00")
+    return _figure(f"{(middle - 1) % 24:02d}:00–{(middle + 2) % 24:02d}:00")
 
 
 def _list(names: list[str]) -> str:
@@ -153,7 +158,7 @@ def _hot_spot(f: Facts) -> str:
         f["n"],
     )
     text %= {
-        "rank": _apart(f"#{f['rank']}"),
+        "rank": _figure(f"#{f['rank']}"),
         "place": _name(f["place"]),
         "n": _number(f["n"]),
         "days": f["days"],
@@ -207,7 +212,7 @@ def _forecast(text: str | Promise) -> Words:
 # --- recommended ------------------------------------------------------------------------------------------------------
 def _at(f: Facts) -> dict[str, str]:
     when = _(", most at %(hours)s") % {"hours": _hours(f["peak_hour"])} if f["peak_hour"] is not None else ""
-    return {"place": _name(f["place"]), "rank": _apart(f"#{f['rank']}"), "when": when}
+    return {"place": _name(f["place"]), "rank": _figure(f"#{f['rank']}"), "when": when}
 
 
 def _place(text: str | Promise) -> Words:
@@ -273,6 +278,10 @@ def _level(level: str) -> str:
         "month": _("next month"),
     }
     return str(names.get(level, level))
+
+
+def _run(text: str | Promise) -> Words:
+    return lambda f: str(text) % {"at": _moment(f["at"]), "run": _figure(f"#{f['run']}")}
 
 
 def _said(text: str | Promise) -> Words:
@@ -354,12 +363,9 @@ _WORDS: dict[str, Words] = {
     "source_never": lambda f: _("%(source)s has sent nothing yet.") % {"source": _apart(f["source"])},
     "late": _late,
     "late_unknown": _said(_("How much is reported late is not known.")),
-    "run_done": lambda f: _("The analytics last ran as of %(at)s (run %(run)s).") % {"at": _moment(f["at"]), "run": _apart(f"#{f['run']}")},
-    "run_late": lambda f: (
-        _("The analytics last ran as of %(at)s (run %(run)s): older than a day and a half.")
-        % {"at": _moment(f["at"]), "run": _apart(f"#{f['run']}")}
-    ),
-    "run_failed": lambda f: _("A step of run %(run)s failed: %(step)s.") % {"run": _apart(f"#{f['run']}"), "step": _apart(f["step"])},
+    "run_done": _run(_("The analytics last ran as of %(at)s (run %(run)s).")),
+    "run_late": _run(_("The analytics last ran as of %(at)s (run %(run)s): older than a day and a half.")),
+    "run_failed": lambda f: _("A step of run %(run)s failed: %(step)s.") % {"run": _figure(f"#{f['run']}"), "step": _apart(f["step"])},
     "run_never": _said(_("The analytics have never run here.")),
     "synthetic": _said(_("The data are synthetic: made up for demonstration, not real incidents.")),
     "small_counts": _small,
