@@ -259,8 +259,13 @@ def test_the_document_is_a_pdf_with_our_fonts(client: Any, cast: Cast, two_years
 
 
 def test_the_document_is_made_once_for_all_who_see_the_same(client: Any, cast: Cast, two_years: None, monkeypatch: Any) -> None:
-    made = []
-    monkeypatch.setattr(pdf, "render", lambda html: made.append(html) or b"%PDF-1.7 test")
+    made: list[str] = []
+
+    def render(html: str) -> bytes:
+        made.append(html)
+        return b"%PDF-1.7 test"
+
+    monkeypatch.setattr(pdf, "render", render)
     for person in (cast.officer, cast.dispatcher, cast.stranger):
         client.force_login(person)
         assert client.get("/summary.pdf").status_code == 200
