@@ -16,7 +16,17 @@ from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
 from core.models import EventCursor
-from incidents.models import Forecast, HotSpot, ImportRun, PipelineRun, PipelineStep, RejectedRow, SeverityMapping, TypeMapping
+from incidents.models import (
+    Forecast,
+    HotSpot,
+    HotSpotTrack,
+    ImportRun,
+    PipelineRun,
+    PipelineStep,
+    RejectedRow,
+    SeverityMapping,
+    TypeMapping,
+)
 from incidents.tests.issued import rows_of_trust
 
 SITE = admin.site
@@ -38,8 +48,13 @@ def one_of_each(cast, places, report, burglary, police_112):
     incident = report()
     run = PipelineRun.objects.create(key="night-1", as_of=datetime.now(UTC), status="done", seconds=3.2, counts={"hot_spots": 1})
     PipelineStep.objects.create(run=run, name="hotspots:kw", status="done", counts={"hot_spots": 1})
+    track = HotSpotTrack.objects.create(region=places.region, born_at=run.as_of, last_seen_at=run.as_of)
     HotSpot.objects.create(
         run=run,
+        track=track,
+        change="born",
+        previous_counts=[3, None],
+        q_value=0.01,
         region=places.region,
         governorate=places.hawalli,
         area=places.salmiya,

@@ -9,10 +9,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core.admin_kit import ReadOnlyAdmin, as_json, pill
-from core.admin_map import MapMedia, shape_map
-from incidents.admin.holding_back import HoldsBack
-from incidents.models import Forecast, HotSpot
+from core.admin_kit import ReadOnlyAdmin, pill
+from incidents.models import Forecast
 
 
 class StandingNow(admin.SimpleListFilter):
@@ -38,44 +36,6 @@ class StandingNow(admin.SimpleListFilter):
 
     def queryset(self, request: Any, queryset: models.QuerySet) -> models.QuerySet:
         return queryset if self.value() == "all" else queryset.filter(is_current=True)
-
-
-@admin.register(HotSpot)
-class HotSpotAdmin(HoldsBack, MapMedia, ReadOnlyAdmin):
-    list_display = ["rank_shown", "area", "governorate", "category", "incident_count", "previous_count", "area_km2", "standing", "run"]
-    list_filter = [StandingNow, "category", "region"]
-    search_fields = ["area__name_en", "area__name_ar", "governorate__name_en", "governorate__name_ar", "category"]
-    date_hierarchy = "window_to"
-    ordering = ["-id"]
-    exclude = ["hull", "centre", "leading_types"]
-    readonly_fields = ["outline", "leading"]
-
-    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return rows.visible_to(viewer)  # type: ignore[attr-defined]
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("area", "governorate", "region", "run")
-            .defer("area__boundary", "governorate__boundary")
-        )
-
-    @admin.display(description=_("rank"), ordering="rank")
-    def rank_shown(self, spot: HotSpot) -> str:
-        return f"#{spot.rank}"
-
-    @admin.display(description=_("standing"), ordering="is_current")
-    def standing(self, spot: HotSpot) -> Any:
-        return pill("ok", _("now")) if spot.is_current else pill("quiet", _("past"))
-
-    @admin.display(description=_("outline"))
-    def outline(self, spot: HotSpot) -> Any:
-        return shape_map(spot.hull)
-
-    @admin.display(description=_("leading types"))
-    def leading(self, spot: HotSpot) -> Any:
-        return as_json(spot.leading_types)
 
 
 @admin.register(Forecast)

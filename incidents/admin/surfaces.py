@@ -8,15 +8,7 @@ from django.http import HttpRequest
 
 from core.admin_kit import ReadOnlyAdmin
 from incidents.admin.analytics import StandingNow
-from incidents.models import HotSpotTrack, NearRepeat, Surface
-
-
-@admin.register(HotSpotTrack)
-class HotSpotTrackAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "region", "category", "born_at", "last_seen_at", "gone_at"]
-    list_filter = ["category", "region"]
-    list_select_related = ["region"]
-    ordering = ["-last_seen_at"]
+from incidents.models import NearRepeat, Surface
 
 
 @admin.register(Surface)

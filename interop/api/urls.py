@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
 from interop.api.compare import CompareView
+from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpotTrackDetail
 from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
 from interop.api.runs import RunCancel, RunDetail, RunList
@@ -21,6 +22,10 @@ urlpatterns: list[URLPattern] = [
     path("runs/<int:pk>", RunDetail.as_view(), name="api-run"),
     path("runs/<int:pk>/cancel", RunCancel.as_view(), name="api-run-cancel"),
     path("summary", SummaryView.as_view(), name="api-summary"),
+    path("hotspots", HotSpotList.as_view(), name="api-hotspots"),
+    path("hotspots.geojson", HotSpotMap.as_view(), name="api-hotspots-map"),
+    path("hotspots/<int:pk>", HotSpotDetail.as_view(), name="api-hotspot"),
+    path("hotspots/tracks/<int:pk>", HotSpotTrackDetail.as_view(), name="api-hotspot-track"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 for kind, single, batch in intake_views():
