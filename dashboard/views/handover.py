@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core.errors import DomainError, NotFound
 from dashboard.filters import category_names
 from dashboard.forecasts import zones_in_sight
-from dashboard.handover import CSV_HEADER, boxes_of, csv_rows, geojson_of
+from dashboard.handover import CSV_HEADER, csv_rows, geojson_of, shown_boxes
 from dashboard.words import model_name
 from geography.models import Zone
 from incidents.models import Handover, Suppression
@@ -114,7 +114,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
     explored = handover.reasons.count("explore")
     context = {
         "handover": handover,
-        "boxes": boxes_of(handover),
+        "boxes": shown_boxes(handover),
         "explored": explored,
         "model_name": model_name(handover.surface.model),
         "region": handover.surface.region,

@@ -5,11 +5,13 @@ from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
 from interop.api.compare import CompareView
+from interop.api.handover import HandoverDetail, HandoverList, SuppressionLift, SuppressionList
 from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpotTrackDetail
 from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
 from interop.api.runs import RunCancel, RunDetail, RunList
 from interop.api.summary import SummaryView
+from interop.api.trust import ModelsView, ModelSwitchView, ModelView, ScoreboardView
 
 urlpatterns: list[URLPattern] = [
     path("schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="api-schema"),
@@ -26,6 +28,14 @@ urlpatterns: list[URLPattern] = [
     path("hotspots.geojson", HotSpotMap.as_view(), name="api-hotspots-map"),
     path("hotspots/<int:pk>", HotSpotDetail.as_view(), name="api-hotspot"),
     path("hotspots/tracks/<int:pk>", HotSpotTrackDetail.as_view(), name="api-hotspot-track"),
+    path("scoreboard", ScoreboardView.as_view(), name="api-scoreboard"),
+    path("models", ModelsView.as_view(), name="api-models"),
+    path("models/<str:model>", ModelView.as_view(), name="api-model"),
+    path("models/<str:model>/switch", ModelSwitchView.as_view(), name="api-model-switch"),
+    path("suppressions", SuppressionList.as_view(), name="api-suppressions"),
+    path("suppressions/<int:pk>/lift", SuppressionLift.as_view(), name="api-suppression-lift"),
+    path("handovers", HandoverList.as_view(), name="api-handovers"),
+    path("handovers/<int:pk>", HandoverDetail.as_view(), name="api-handover"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 for kind, single, batch in intake_views():
