@@ -71,7 +71,7 @@ class SuppressionList(Suppressions):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         rows = self.rows() if request.query_params.get("all") in {"1", "true"} else self.rows().in_force()
-        page = self.paginate_queryset(rows)
+        page: Any = self.paginate_queryset(rows)
         return self.get_paginated_response(SuppressionSerializer(page, many=True).data)
 
     @extend_schema(
@@ -169,7 +169,7 @@ class HandoverList(Handovers):
         responses=HandoverSerializer(many=True),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        page = self.paginate_queryset(self.rows())
+        page: Any = self.paginate_queryset(self.rows())
         return self.get_paginated_response(HandoverSerializer(page, many=True).data)
 
     @extend_schema(

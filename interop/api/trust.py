@@ -273,10 +273,6 @@ class ModelSwitchView(Trust):
     def post(self, request: Request, model: str) -> Response:
         given = SwitchRequestSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        made = switch_model(
-            model=model,
-            on=given.validated_data["is_on"],
-            by=request.user,
-            reason=given.validated_data["reason"],  # type: ignore[arg-type]
-        )
+        told = given.validated_data
+        made = switch_model(model=model, on=told["is_on"], by=request.user, reason=told["reason"])  # type: ignore[arg-type]
         return Response(SwitchSerializer(made).data)
