@@ -20,6 +20,9 @@ class Expected:
     expected: float
     low: float
     high: float
+    low_95: float | None = None
+    high_95: float | None = None
+    baseline: float | None = None  # what counting alone says
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,10 @@ class ForecastChart:
     top: float
     bottom: float
     history: str
+    wide_band: str
     band: str
+    baseline: str
+    said: str
     expected: str
     dots: tuple[tuple[float, float], ...]
     now_x: float
@@ -80,13 +86,15 @@ def forecast_chart(
     history: Sequence[Observed],
     forecast: Sequence[Expected],
     *,
+    said: Sequence[Expected] = (),
     ceiling: float | None = None,
     width: float = 340,
     height: float = 120,
     margins: tuple[float, float, float, float] = (8, 8, 20, 30),
 ) -> ForecastChart:
-    """Lay out counted days (a line) and expected days (a dashed line in its interval) on one axis of days.
+    """Lay out counted days (a line) and expected days (a dashed line in its intervals, the baseline beside) on one axis of days.
 
+    ``said`` is what an earlier forecast expected of days since counted.
     ``margins`` are top, right, bottom, left. ``ceiling`` gives small multiples one scale; without it the chart takes its own.
     The days of both series must follow one another; a day that is missing leaves its place empty.
     """
@@ -94,10 +102,10 @@ def forecast_chart(
     right, bottom = width - right_margin, height - bottom_margin
     days = [item.day for item in history] + [item.day for item in forecast]
     if not days:
-        return ForecastChart(width, height, left, right, top, bottom, "", "", "", (), right, (), ())
+        return ForecastChart(width, height, left, right, top, bottom, "", "", "", "", "", "", (), right, (), ())
     first, last = min(days), max(days)
     span = max((last - first).days, 1)
-    highest = ceiling if ceiling is not None else max([item.count for item in history] + [item.high for item in forecast])
+    highest = ceiling if ceiling is not None else max([item.count for item in history] + [item.high_95 or item.high for item in forecast])
     roof = nice_ceiling(highest)
 
     def x(day: date) -> float:
@@ -110,6 +118,10 @@ def forecast_chart(
     middle = [(x(item.day), y(item.expected)) for item in forecast]
     upper = [(x(item.day), y(item.high)) for item in forecast]
     lower = [(x(item.day), y(item.low)) for item in reversed(forecast)]
+    wide = [(item.day, item.low_95, item.high_95) for item in forecast if item.low_95 is not None and item.high_95 is not None]
+    widest = [(x(day), y(high)) for day, _low, high in wide] + [(x(day), y(low)) for day, low, _high in reversed(wide)]
+    plain = [(x(item.day), y(item.baseline)) for item in forecast if item.baseline is not None]
+    before = [(x(item.day), y(item.expected)) for item in said if first <= item.day <= last]
     now_x = round((counted[-1][0] + middle[0][0]) / 2, 1) if counted and middle else (right if counted else left)
     return ForecastChart(
         width,
@@ -119,7 +131,10 @@ def forecast_chart(
         top,
         bottom,
         _points(counted),
+        _points(widest),
         _points(upper + lower),
+        _points(plain),
+        _points(before),
         _points(middle),
         tuple(middle),
         now_x,

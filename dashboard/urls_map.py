@@ -13,6 +13,7 @@ urlpatterns = [
     path("hotspots/hotspots.geojson", hotspots.geojson, name="hotspots-geojson"),
     path("hotspots/<int:pk>/", hotspots.one, name="hotspots-one"),
     path("forecast/", forecast.overview, name="forecast"),
+    path("forecast/forecast.csv", forecast.csv, name="forecast-csv"),
     path("forecast/<int:zone_id>/", forecast.zone, name="forecast-zone"),
     path("map/surfaces.json", surfaces.choices, name="surface-choices"),
     path("map/surfaces/<int:pk>.json", surfaces.cells, name="surface-cells"),

@@ -14,6 +14,9 @@ MODELS: Words = {
     "dbscan": _("Hot spots (DBSCAN)"),
     "prophet": _("Prophet"),
     "weekday_counts": _("Weekday counts"),
+    "calendar_counts": _("Calendar counts"),
+    "ets": _("Exponential smoothing"),
+    "theta": _("Theta"),
     "auto_ets": _("Exponential smoothing"),
     "auto_arima": _("ARIMA"),
     "global_counts": _("One model over all series"),
@@ -48,6 +51,10 @@ REASONS: Words = {
     "not_clear": _("Its lead over the best baseline may be chance, so the baseline stands in."),
     "switched_off": _("Somebody has switched it off, so the baseline stands in."),
     "too_little_history": _("There is too little history for a backtest."),
+    "ahead_within_chance": _("It was ahead of the best baseline in the backtest, by no more than chance may bring."),
+    "left_the_race": _("A slow candidate was behind the leader in the weekly race and left it."),
+    "challenger": _("A slow candidate was tried beside the leader."),
+    "raced": _("The day of the last race of all candidates."),
 }
 LIMITS: Words = {
     "reported_only": _("It knows only what was reported. Where people do not report, it sees nothing."),

@@ -118,7 +118,11 @@ class HotSpotQuerySet(models.QuerySet["HotSpot"]):
 class ForecastQuerySet(models.QuerySet["Forecast"]):
     def current(self) -> ForecastQuerySet:
         """What is published and stands now, but for methods that are switched off."""
-        return self.filter(is_current=True, is_published=True).exclude(method__in=switched_off())
+        return self.standing().exclude(method__in=switched_off())
+
+    def standing(self) -> ForecastQuerySet:
+        """What was published and stands now, switched off or not: see ``services.standing_forecasts``."""
+        return self.filter(is_current=True, is_published=True)
 
     def visible_to(self, viewer: object) -> ForecastQuerySet:
         places = jurisdiction_of(viewer).governorate_ids

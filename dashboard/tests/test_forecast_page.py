@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conftest import Cast, Places
 from geography.models import Zone
-from incidents.models import Forecast, Incident, PipelineRun
+from incidents.models import Forecast, Incident, ModelChoice, ModelSwitch, PipelineRun, PipelineStep
 
 PAGE = "/forecast/"
 
@@ -176,5 +176,125 @@ def test_the_page_costs_the_same_however_many_areas(
     for zone in (places.hawalli, places.salmiya, places.jabriya):
         forecast(zone)
     client.force_login(cast.officer)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(24):
         client.get(f"/forecast/{places.hawalli.pk}/")
+
+
+@pytest.fixture
+def choice(run: PipelineRun, places: Places) -> Callable[..., ModelChoice]:
+    def make(**given: Any) -> ModelChoice:
+        details: dict[str, Any] = {
+            "predicts": "forecast",
+            "level": "governorate",
+            "champion": "calendar_counts",
+            "best_baseline": "mean_28",
+            "published": "calendar_counts",
+            "beats_baseline": True,
+            "origins": 52,
+            "is_current": True,
+            "reasons": [["beats_baseline", {"crps_ratio": [0.949, 0.93, 0.97], "origins": 52}]],
+        }
+        return ModelChoice.objects.create(run=run, region=places.region, **{**details, **given})
+
+    return make
+
+
+SAID = {"mean_28": {"mean": 9.5, "dispersion": 1.2}, "same_weekday": {"mean": 8.5, "dispersion": 1.0}}
+
+
+def test_the_model_says_in_words_why_it_is_shown(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], choice: Callable[..., Any]
+) -> None:
+    forecast(places.hawalli, method="calendar_counts", baselines=SAID, low_95=2, high_95=20)
+    choice()
+    client.force_login(cast.officer)
+    page = text(client, f"/forecast/{places.hawalli.pk}/")
+    assert "<b>Calendar counts</b>" in page
+    assert "In a backtest over 52 weeks its error (CRPS) was 5.1 % below that of: Mean of 28 days." in page
+    assert "2 – 20" in page and "9.5" in page and 'class="baseline"' in page and 'class="band wide"' in page
+
+
+def test_where_counting_wins_the_page_says_what_stands_in_and_why(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], choice: Callable[..., Any]
+) -> None:
+    forecast(places.hawalli, method="mean_28", baselines=SAID)
+    forecast(places.hawalli, method="calendar_counts", baselines=SAID, is_published=False, expected=99, high=120)
+    choice(published="mean_28", beats_baseline=False, reasons=[["loses_to_baseline", {"crps_ratio": [1.02, 1.0, 1.04]}]])
+    client.force_login(cast.officer)
+    page = text(client, f"/forecast/{places.hawalli.pk}/")
+    assert "It stands in because the best model (Calendar counts) was not ahead of it in a backtest over 52 weeks." in page
+    assert "99.0" not in page and "693" not in page
+
+
+def test_a_model_switched_off_gives_way_to_counting_at_once(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], choice: Callable[..., Any]
+) -> None:
+    forecast(places.hawalli, method="calendar_counts", baselines=SAID, low_95=2, high_95=20)
+    choice()
+    ModelSwitch.objects.create(model="calendar_counts", is_on=False, reason="tried")
+    client.force_login(cast.officer)
+    page = text(client, f"/forecast/{places.hawalli.pk}/")
+    assert "Mean of 28 days stands in: the model has been switched off." in page
+    assert "about 66" in text(client) or "<b>66</b>" in page  # seven days of 9.5
+    ModelSwitch.objects.create(model="mean_28", is_on=False, reason="tried")
+    ModelSwitch.objects.create(model="same_weekday", is_on=False, reason="tried")
+    assert "No forecast yet" in text(client, f"/forecast/{places.hawalli.pk}/")
+    assert Forecast.objects.filter(expected=10.25).count() == 7  # what was issued stays
+
+
+def test_last_weeks_forecast_stands_against_what_was_counted(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], report: Callable[..., Incident]
+) -> None:
+    forecast(places.hawalli, baselines=SAID)
+    client.force_login(cast.officer)
+    assert "There is no forecast of a week ago to compare with." in text(client, f"/forecast/{places.hawalli.pk}/")
+    today = timezone.localdate()
+    issued = datetime.combine(today - timedelta(days=7), time(2), places.region.zone_info)
+    then = PipelineRun.objects.create(key="then", as_of=issued, status="done")
+    Forecast.objects.bulk_create(
+        Forecast(
+            run=then, region=places.region, zone=places.hawalli, day=today - timedelta(days=back), expected=2, low=1, high=4,
+            method="mean_28", history_days=60, baselines={"mean_28": {"mean": 3, "dispersion": 1}},
+        )
+        for back in range(1, 8)
+    )  # fmt: skip
+    for back in (1, 1, 2, 3, 4, 5, 6):
+        report(occurred_at=datetime.combine(today - timedelta(days=back), time(12), places.region.zone_info))
+    page = text(client, f"/forecast/{places.hawalli.pk}/")
+    assert "14 expected, 7 counted; 6 of 7 days inside the interval." in page
+    assert "Off by 1.0 a day; counting alone by 2.0." in page
+
+
+def test_days_of_the_moon_are_named(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any], run: PipelineRun) -> None:
+    forecast(places.hawalli)
+    day = timezone.localdate() + timedelta(days=2)
+    name = f"forecasts:{places.region.code}:zones"
+    PipelineStep.objects.create(run=run, name=name, counts={"days_that_may_move": [[day.isoformat(), "eid_al_fitr"]]})
+    client.force_login(cast.officer)
+    assert "Eid al-Fitr is expected on" in text(client)
+
+
+def test_the_figures_can_be_taken_away_as_a_file(client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]) -> None:
+    forecast(places.hawalli, baselines=SAID, low_95=2, high_95=20)
+    forecast(places.salmiya, expected=5)
+    forecast(places.capital)
+    client.force_login(cast.officer)
+    answer = client.get("/forecast/forecast.csv")
+    lines = answer.content.decode("utf-8-sig").splitlines()
+    assert answer["Content-Type"].startswith("text/csv") and "attachment" in answer["Content-Disposition"]
+    assert lines[0].startswith("region,zone,name_en,name_ar,level,category,day,expected,low_80") and len(lines) == 15
+    assert not any("T-KU" in line for line in lines) and "10.250,4,17,2,20,prophet,mean_28,9.500" in lines[1]
+    assert len(client.get(f"/forecast/forecast.csv?zone={places.salmiya.pk}").content.decode().splitlines()) == 8
+    for wrong in (places.capital.pk, "x", "9" * 30):
+        assert client.get(f"/forecast/forecast.csv?zone={wrong}").status_code == 404
+    client.logout()
+    assert client.get("/forecast/forecast.csv").status_code == 302
+
+
+def test_a_name_that_begins_like_a_formula_is_no_formula_in_the_file(
+    client: Any, cast: Cast, places: Places, forecast: Callable[..., Any]
+) -> None:
+    Zone.objects.filter(pk=places.hawalli.pk).update(name_en="=1+1")
+    forecast(places.hawalli)
+    client.force_login(cast.officer)
+    assert ",'=1+1," in client.get("/forecast/forecast.csv").content.decode()

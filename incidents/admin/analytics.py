@@ -40,11 +40,13 @@ class StandingNow(admin.SimpleListFilter):
 
 @admin.register(Forecast)
 class ForecastAdmin(ReadOnlyAdmin):
-    list_display = ["zone", "day", "category", "expected_shown", "between", "method", "history_days", "standing"]
-    list_filter = [StandingNow, "method", "zone__level", "category"]
+    list_display = ["zone", "day", "category", "expected_shown", "between", "between_95", "method", "published", "standing", "run"]
+    list_filter = [StandingNow, "is_published", "method", "zone__level", "category"]
     search_fields = ["zone__name_en", "zone__name_ar", "zone__code"]
     date_hierarchy = "day"
     ordering = ["-id"]
+    exclude = ["baselines"]
+    readonly_fields = ["baselines_shown"]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
         return rows.visible_to(viewer)  # type: ignore[attr-defined]
@@ -58,7 +60,21 @@ class ForecastAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("between"))
     def between(self, forecast: Forecast) -> str:
-        return f"{forecast.low:.1f} – {forecast.high:.1f}"
+        return f"{forecast.low:.0f} – {forecast.high:.0f}"
+
+    @admin.display(description=_("between, 95 %"))
+    def between_95(self, forecast: Forecast) -> str:
+        if forecast.low_95 is None or forecast.high_95 is None:
+            return "–"
+        return f"{forecast.low_95:.0f} – {forecast.high_95:.0f}"
+
+    @admin.display(description=_("published"), ordering="is_published")
+    def published(self, forecast: Forecast) -> Any:
+        return pill("ok", _("published")) if forecast.is_published else pill("quiet", _("held back"))
+
+    @admin.display(description=_("baselines"))
+    def baselines_shown(self, forecast: Forecast) -> Any:
+        return as_json(forecast.baselines)
 
     @admin.display(description=_("standing"), ordering="is_current")
     def standing(self, forecast: Forecast) -> Any:

@@ -20,6 +20,8 @@ SLOW_ORIGINS = 8
 RACE_SLACK = 1.0
 SPREAD_PRIOR = 60.0  # days' worth of all series' errors behind each series' own
 MOST_SPREAD = 50.0
+CAP = 6.0
+_CAPPED_MEAN = 0.974225  # the mean of a squared standard Gaussian, capped at CAP
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def _behind(expected: Mapping[str, _FloatArray], observed: _FloatArray, name: st
 def spreads(expected: _FloatArray, observed: _FloatArray) -> tuple[_FloatArray, _FloatArray]:
     """How much wider than Poisson the days fell around what was said (Pearson's dispersion), for the future and for each origin.
 
+    One riot must not widen a year of intervals: squared errors beyond ``CAP`` times their usual size count as that, and the mean is
+    put right for it as if errors were Gaussian (Huber's proposal 2). Days on which less than two were expected are left as they are.
     A series' own errors are pooled with those of all series, ``SPREAD_PRIOR`` days of them. At each origin the other origins
     speak, so that a forecast is never judged by a spread that has seen its own error.
 
@@ -119,25 +123,39 @@ def spreads(expected: _FloatArray, observed: _FloatArray) -> tuple[_FloatArray, 
     at_origin : ndarray of float64, shape (origins, series)
         Both between 1 and 50.
 
+    References
+    ----------
+    Huber (1964), The Annals of Mathematical Statistics 35(1). McCullagh, Nelder (1989), Generalized Linear Models, sec. 4.5.
+
     Examples
     --------
     >>> ahead, each = spreads(np.full((26, 1, 7), 10.0), np.tile([0.0, 20.0], 91).reshape(26, 1, 7))
     >>> ahead.round(1).tolist(), each.shape
-    ([10.0], (26, 1))
+    ([10.3], (26, 1))
     """
     known = np.isfinite(expected) & np.isfinite(observed) & (expected > 0)
-    gaps = np.where(known, (np.where(known, observed - expected, 0.0)) ** 2 / np.where(known, expected, 1.0), 0.0).sum(axis=2)
+    gaps = np.where(known, (np.where(known, observed - expected, 0.0)) ** 2 / np.where(known, expected, 1.0), 0.0)
+    is_small = known & (np.where(known, expected, 0.0) < 2)
+    gaps, pooled_gaps = (_capped(gaps, known, is_small, axis).sum(axis=2) for axis in ((0, 2), (0, 1, 2)))
     days = known.sum(axis=2).astype(float)
+    pooled = pooled_gaps.sum() / days.sum() if days.sum() else 1.0
     all_gaps, all_days = gaps.sum(axis=0), days.sum(axis=0)
-    ahead = _spread(all_gaps, all_days)
-    each = np.empty_like(gaps)
-    for origin in range(len(gaps)):
-        each[origin] = _spread(all_gaps - gaps[origin], all_days - days[origin])
-    return ahead, each
+    each = np.stack([_spread(all_gaps - gaps[k], all_days - days[k], pooled) for k in range(len(gaps))]) if len(gaps) else gaps
+    return _spread(all_gaps, all_days, pooled), each
 
 
-def _spread(gaps: _FloatArray, days: _FloatArray) -> _FloatArray:
-    pooled = gaps.sum() / days.sum() if days.sum() else 1.0
+def _capped(gaps: _FloatArray, known: NDArray[np.bool_], is_small: NDArray[np.bool_], axis: tuple[int, ...]) -> _FloatArray:
+    """``gaps`` (squared errors over their mean) with the far ones brought in, each beside the usual one along ``axis``."""
+    days = np.maximum(known.sum(axis=axis, keepdims=True), 1)
+    usual = np.maximum(gaps.sum(axis=axis, keepdims=True) / days, 1e-9)
+    capped = gaps
+    for _ in range(8):
+        capped = np.where(is_small, gaps, np.minimum(gaps, CAP * usual) / _CAPPED_MEAN)
+        usual = np.maximum(capped.sum(axis=axis, keepdims=True) / days, 1e-9)
+    return capped
+
+
+def _spread(gaps: _FloatArray, days: _FloatArray, pooled: float) -> _FloatArray:
     return np.clip((gaps + SPREAD_PRIOR * pooled) / (days + SPREAD_PRIOR), 1.0, MOST_SPREAD)
 
 

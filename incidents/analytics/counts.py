@@ -16,9 +16,9 @@ def count_interval(mean: _FloatArray, dispersion: _FloatArray | float, *, share:
 
     Counts are negative binomial with the given mean and variance over mean, Poisson at a dispersion of 1. A number belongs to the
     interval where the middle of its step of the distribution function, ``P(count < k) + P(count = k) / 2``, lies between the tails:
-    over many means such intervals hold their share, where "at least the share" holds three or four points more at twenty a day. A
-    rare event still covers more than its share: one day in twenty with one incident cannot be cut finer than "0 to 1". The mean
-    always lies inside.
+    over many means such intervals hold their share, where "at least the share" holds three or four points more at twenty a day. The
+    tails are equal, but where the interval begins at nought: nothing can fall below it, so all the rest lies above. A rare event still
+    covers more than its share: one day in twenty with one incident cannot be cut finer than "0 to 1". The mean always lies inside.
 
     Parameters
     ----------
@@ -55,10 +55,11 @@ def count_interval(mean: _FloatArray, dispersion: _FloatArray | float, *, share:
         raise ValueError(f"The share must lie between 0 and 1, not at {share}.")
     if not np.isfinite(mean).all() or (mean < 0).any() or not np.isfinite(spread).all():
         raise ValueError("A mean count must be finite and not negative.")
-    tail = (1 - share) / 2
-    low, high = _quantile(mean, spread, tail), _quantile(mean, spread, 1 - tail)
+    tail = np.full(mean.shape, (1 - share) / 2)
+    upper = _upper(mean, spread, share)
+    low, high = _quantile(mean, spread, tail), _quantile(mean, spread, upper)
     low = np.where(middle_of_step(low, mean, spread) < tail, low + 1, low)
-    high = np.where(middle_of_step(high, mean, spread) > 1 - tail, high - 1, high)
+    high = np.where(middle_of_step(high, mean, spread) > upper, high - 1, high)
     return np.maximum(np.minimum(low, np.floor(mean)), 0.0), np.maximum(high, np.ceil(mean))
 
 
@@ -77,10 +78,16 @@ def covered(observed: _FloatArray, mean: _FloatArray, dispersion: _FloatArray, *
     tail = (1 - share) / 2
     middle = middle_of_step(observed, mean, dispersion)
     beside = (observed >= np.floor(mean)) & (observed <= np.ceil(mean))
-    return np.asarray(beside | ((middle >= tail) & (middle <= 1 - tail)))
+    return np.asarray(beside | ((middle >= tail) & ((middle <= _upper(mean, dispersion, share)) | (observed <= 0))))
 
 
-def _quantile(mean: _FloatArray, spread: _FloatArray, tail: float) -> _FloatArray:
+def _upper(mean: _FloatArray, dispersion: _FloatArray, share: float) -> _FloatArray:
+    """Where the upper end lies: nothing can fall below nought, so an interval that begins there leaves all the rest above itself."""
+    tail = (1 - share) / 2
+    return np.where(middle_of_step(np.zeros_like(mean), mean, dispersion) >= tail, share, 1 - tail)
+
+
+def _quantile(mean: _FloatArray, spread: _FloatArray, tail: _FloatArray) -> _FloatArray:
     """The smallest count that at least ``tail`` of the distribution does not exceed."""
     wide = (spread > 1 + 1e-9) & (mean > 0)
     some = np.where(mean > 0, mean, 1.0)

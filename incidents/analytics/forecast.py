@@ -148,11 +148,11 @@ def choose(walk: Walk, *, candidates: Sequence[str], switched_off: Collection[st
         ("switched_off", {"model": name}) for name in sorted(set(switched_off) & set(candidates))
     )
     if walk.origins < LEAST_ORIGINS:
-        why = ("too_few_origins", {"origins": walk.origins, "needs": LEAST_ORIGINS})
+        why = ("too_little_history", {"origins": walk.origins, "needs": LEAST_ORIGINS})
         return Choice(candidates[0], REFERENCE, REFERENCE, False, (why, *off), {}, walk.origins)
     beside_reference = judge(walk, against=REFERENCE)
     if REFERENCE not in beside_reference:
-        return Choice(candidates[0], REFERENCE, REFERENCE, False, (("nothing_to_judge", {}), *off), {}, walk.origins)
+        return Choice(candidates[0], REFERENCE, REFERENCE, False, (("too_little_history", {}), *off), {}, walk.origins)
     baseline = min((name for name in names if name in beside_reference), key=lambda name: beside_reference[name].crps_ratio.value)
     champion, beaten = _champion(walk, candidates, beside_reference, switched_off)
     figures = judge(walk, against=baseline)
@@ -161,7 +161,7 @@ def choose(walk: Walk, *, candidates: Sequence[str], switched_off: Collection[st
     reasons: list[tuple[str, dict[str, Any]]] = []
     if best is not None:
         crps, wape = best.as_dict()["crps_ratio"], best.as_dict()["wape_ratio"]
-        code = ("ahead" if (crps[2] or 1) < 1 else "ahead_within_chance") if beats else "behind"
+        code = ("beats_baseline" if (crps[2] or 1) < 1 else "ahead_within_chance") if beats else "loses_to_baseline"
         reasons.append(
             (code, {"champion": champion, "baseline": baseline, "crps_ratio": crps, "wape_ratio": wape, "origins": best.origins})
         )

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from geography.models import Region, Zone
 from incidents.models import Incident
+from incidents.services.standing_forecasts import EACH
 
 NONE = 0
 ZONES, CATEGORIES = "zones", "categories"
-EACH = "*"  # in a ModelChoice: one choice for every category of a level
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,15 @@ from incidents.analytics.panel import Method
 from incidents.analytics.reconcile import reconcile
 from incidents.models import Forecast, ModelChoice
 from incidents.models.trust import Predicts
-from incidents.services.pipeline.forecast_groups import CATEGORIES, EACH, ZONES, Days, Group, groups_of, load_days, midnight, wholes
+from incidents.services.pipeline.forecast_groups import CATEGORIES, ZONES, Days, Group, groups_of, load_days, midnight, wholes
 from incidents.services.pipeline.steps import Outcome, Task, newest_incident
+from incidents.services.standing_forecasts import EACH
 from incidents.services.trust.cards import model_card
 from incidents.services.trust.switches import switched_off
 
 STALE_AFTER_DAYS = 14
 RACE_EVERY_DAYS = 7
-LIMITS = ("counts_are_whole", "no_events_known", "reported_only")
+LIMITS = ("reported_only", "not_people", "rare", "changes", "late_reports")
 
 
 @dataclass(frozen=True)
