@@ -9,7 +9,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core.admin_kit import ReadOnlyAdmin, pill
+from core.admin_kit import ReadOnlyAdmin, as_json, pill
 from incidents.models import Forecast
 
 
