@@ -1,0 +1,257 @@
+"""What each cell has seen, looked at from many moments: counts that fade at several speeds, spread over several distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.sparse import coo_array, csr_array
+from scipy.special import ndtr
+
+_FloatArray = NDArray[np.float64]
+_IntArray = NDArray[np.int64]
+
+STEP_DAYS = 7
+_PER_CELL = 5  # a cell is cut into 5 × 5: an incident at its border also speaks for the next cell
+_LEAST_SHARE = 1e-4
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Incidents as columns of equal length, in any order.
+
+    Attributes
+    ----------
+    xy_m : ndarray of float64, shape (n, 2)
+        Easting and northing in metres of one projection.
+    day : ndarray of float64, shape (n,)
+        Local days since any fixed day, with their fraction: 12.5 is noon of day 12.
+    own : ndarray of bool, shape (n,)
+        Those of the kind to predict; the others are what else happened.
+    """
+
+    xy_m: _FloatArray
+    day: _FloatArray
+    own: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.xy_m.shape != (len(self.day), 2) or self.own.shape != self.day.shape:
+            raise ValueError("Points, days and kinds must be columns of equal length.")
+        if not (np.isfinite(self.xy_m).all() and np.isfinite(self.day).all()):
+            raise ValueError("A coordinate or a time is not a finite number.")
+
+    def before(self, day: float) -> Happened:
+        earlier = self.day < day
+        return Happened(self.xy_m[earlier], self.day[earlier], self.own[earlier])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Square cells, numbered; cell k covers ``[column * cell_m, (column + 1) * cell_m)`` by the same in y."""
+
+    column: _IntArray
+    row: _IntArray
+    cell_m: float
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    @classmethod
+    def of(cls, xy_m: _FloatArray, cell_m: float) -> Cells:
+        """The cells that hold at least one of the points, by column and row."""
+        if not len(xy_m):
+            return cls(np.empty(0, np.int64), np.empty(0, np.int64), cell_m)
+        column_row = np.unique(np.floor(xy_m / cell_m).astype(np.int64), axis=0)
+        return cls(column_row[:, 0], column_row[:, 1], cell_m)
+
+    def centres(self) -> _FloatArray:
+        return (np.stack([self.column, self.row], axis=1) + 0.5) * self.cell_m
+
+    def find(self, column: _IntArray, row: _IntArray) -> _IntArray:
+        """The number of the cell at each column and row; -1 where there is none."""
+        if not len(self):
+            return np.full(len(column), -1, dtype=np.int64)
+        low, height = int(self.row.min()), int(self.row.max() - self.row.min()) + 1
+        keys = self.column * height + (self.row - low)
+        order = np.argsort(keys)
+        wanted = column * height + (row - low)
+        at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+        number = order[at]
+        return np.where((keys[number] == wanted) & (row >= low) & (row < low + height), number, -1)
+
+    def at(self, xy_m: _FloatArray) -> _IntArray:
+        ij = np.floor(xy_m / self.cell_m).astype(np.int64)
+        return self.find(ij[:, 0], ij[:, 1])
+
+
+@dataclass(frozen=True)
+class Source:
+    """A family of components: which incidents, how fast they fade (mean life in days), how far they spread (sigma in metres)."""
+
+    name: str
+    lives_days: tuple[float, ...]
+    spreads_m: tuple[float, ...]
+
+
+# Chosen by walk-forward backtests on nine series of four cities (docs/decisions/0130): fewer lose, more gain nothing.
+SOURCES = (
+    Source("own", (7, 28, 112, 448, 3000), (0, 100, 250, 800)),
+    Source("days", (112, 448, 3000), (0, 100)),  # a place counts once a day: ten victims of one event are one event
+    Source("others", (28, 448), (0, 250)),
+)
+SEASON_SPREADS_M = (0, 250)
+_SEASON_YEARS, _SEASON_WEEKS = (52, 104, 156, 209), 3
+
+
+@dataclass(frozen=True)
+class Components:
+    """``values[o, c, k]``: incidents a week that component k alone would expect in cell c from what lies before ``origins[o]``."""
+
+    values: NDArray[np.float32]
+    origins: _FloatArray
+    names: tuple[str, ...]
+
+    def part_of(self) -> tuple[str, ...]:
+        """The part of the answer each component belongs to, in words for people."""
+        return tuple(part_name(name) for name in self.names)
+
+
+def part_name(component: str) -> str:
+    """
+    >>> [part_name(name) for name in ("own 3000 0", "days 112 0", "own 28 250", "others 28 0", "season 0", "flat")]
+    ['long_run', 'recent', 'near_repeat', 'others', 'season', 'background']
+    """
+    kind, *figures = component.split(" ")
+    if kind in ("others", "season"):
+        return kind
+    if kind == "flat":
+        return "background"
+    life, spread = float(figures[0]), float(figures[1])
+    if spread == 0:
+        return "long_run" if life > 200 else "recent"
+    return "neighbours" if life > 40 else "near_repeat"
+
+
+def components(happened: Happened, cells: Cells, origins: _FloatArray, *, keep: int, sources: Sequence[Source] = SOURCES) -> Components:
+    """Look back from each origin, one week apart; only incidents before an origin enter what is seen from it.
+
+    Parameters
+    ----------
+    happened : Happened
+    cells : Cells
+    origins : ndarray of float64, shape (o,)
+        Days, ascending, exactly a week apart, from near the first incident on.
+    keep : int
+        Return the last ``keep`` origins only (the earlier ones are needed for the fading).
+
+    Returns
+    -------
+    Components
+        With ``len(origins) == keep``; the components are the same for every call with the same ``sources`` except that "others"
+        is left out where nothing else happened.
+    """
+    if len(origins) > 1 and not np.allclose(np.diff(origins), STEP_DAYS):
+        raise ValueError("Origins must be a week apart.")
+    seen = happened.day < origins[-1]
+    xy, day, own = happened.xy_m[seen], happened.day[seen], happened.own[seen]
+    week = np.ceil((day - origins[0]) / STEP_DAYS + 1e-12).astype(np.int64)  # the first origin that sees it
+    week = np.maximum(week, 0)
+    on_origin = day >= origins[week]  # an incident exactly at an origin is not before it
+    week = np.minimum(week + on_origin, len(origins) - 1)
+    weeks_seen = np.maximum(origins - (day.min() if len(day) else origins[0]), 1.0)
+
+    fine_m = cells.cell_m / _PER_CELL
+    place, back = _places(xy, fine_m)
+    distances = {0.0, *SEASON_SPREADS_M, *(metres for source in sources for metres in source.spreads_m)}
+    spread = {metres: _spread(place, cells, metres) for metres in distances}
+    found: list[NDArray[np.float32]] = []
+    names: list[str] = []
+    first_today = _first_of_day_and_place(back, day, own)
+    members = {"own": own, "days": first_today, "others": ~own}
+    for source in sources:
+        mine = np.flatnonzero(members[source.name])
+        if not len(mine) and source.name == "others":
+            continue
+        age = origins[week[mine]] - day[mine]
+        for life in source.lives_days:
+            weights = csr_array(coo_array((np.exp(-age / life), (back[mine], week[mine])), shape=(len(place), len(origins))))
+            fade = float(np.exp(-STEP_DAYS / life))
+            lived = life * (1 - np.exp(-weeks_seen / life)) / STEP_DAYS
+            for metres in source.spreads_m:
+                fresh = (spread[metres] @ weights).toarray()
+                faded = lfilter([1.0], [1.0, -fade], fresh, axis=1)
+                found.append((faded / lived)[:, -keep:].T.astype(np.float32))
+                names.append(f"{source.name} {life:g} {metres:g}")
+    mine = np.flatnonzero(own)
+    counts = csr_array(coo_array((np.ones(len(mine)), (back[mine], week[mine])), shape=(len(place), len(origins))))
+    for metres in SEASON_SPREADS_M:
+        found.append(_season((spread[metres] @ counts).toarray())[-keep:])
+        names.append(f"season {metres:g}")
+    found.append(np.ones((min(keep, len(origins)), len(cells)), dtype=np.float32))
+    names.append("flat")
+    return Components(np.stack(found, axis=2), origins[-keep:], tuple(names))
+
+
+def spread_over(xy_m: _FloatArray, cells: Cells, sigma_m: float) -> _FloatArray:
+    """(cells,): points in each cell after each has been smeared by a Gaussian of ``sigma_m`` (0: as they are)."""
+    place, back = _places(xy_m, cells.cell_m / _PER_CELL)
+    if not len(place):
+        return np.zeros(len(cells))
+    return np.asarray(_spread(place, cells, sigma_m) @ np.bincount(back, minlength=len(place)).astype(np.float64))
+
+
+def _places(xy_m: _FloatArray, fine_m: float) -> tuple[_IntArray, _IntArray]:
+    """The small squares that hold incidents (column, row), and which of them each incident lies in."""
+    if not len(xy_m):
+        return np.empty((0, 2), np.int64), np.empty(0, np.int64)
+    place, back = np.unique(np.floor(xy_m / fine_m).astype(np.int64), axis=0, return_inverse=True)
+    return place, back.ravel()
+
+
+def _first_of_day_and_place(place: _IntArray, day: _FloatArray, own: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    first = np.zeros(len(day), dtype=bool)
+    mine = np.flatnonzero(own)
+    if len(mine):
+        _, at = np.unique(np.stack([place[mine], np.floor(day[mine]).astype(np.int64)], axis=1), axis=0, return_index=True)
+        first[mine[at]] = True
+    return first
+
+
+def _spread(place: _IntArray, cells: Cells, sigma_m: float) -> csr_array:
+    """(cells, places): the share of an incident that falls into each cell when it is smeared by a Gaussian of ``sigma_m``."""
+    cell_m, fine_m = cells.cell_m, cells.cell_m / _PER_CELL
+    reach = int(np.ceil(3 * sigma_m / cell_m)) if sigma_m else 0
+    offsets = np.arange(-reach, reach + 1)
+    within = (np.arange(_PER_CELL) + 0.5) * fine_m
+    if sigma_m:
+        edges = (offsets[None, :] * cell_m - within[:, None]) / sigma_m
+        one = ndtr(edges + cell_m / sigma_m) - ndtr(edges)
+    else:
+        one = np.ones((_PER_CELL, 1))
+    column, row = place[:, 0] // _PER_CELL, place[:, 1] // _PER_CELL
+    in_x, in_y = place[:, 0] % _PER_CELL, place[:, 1] % _PER_CELL
+    parts = []
+    for a, across in enumerate(offsets):
+        for b, up in enumerate(offsets):
+            share = one[in_x, a] * one[in_y, b]
+            number = cells.find(column + across, row + up)
+            lands = np.flatnonzero((number >= 0) & (share > _LEAST_SHARE))
+            parts.append((share[lands], number[lands], lands))
+    share, number, lands = (np.concatenate(column_) for column_ in zip(*parts, strict=True))
+    return csr_array(coo_array((share, (number, lands)), shape=(len(cells), len(place))))
+
+
+def _season(counts: _FloatArray) -> NDArray[np.float32]:
+    """Incidents a week around the same time of the years before: (cells, weeks) in, (weeks, cells) out; 0 in the first year."""
+    cells, weeks = counts.shape
+    summed = np.concatenate([np.zeros((cells, 1)), np.cumsum(counts, axis=1)], axis=1)
+    out = np.zeros((weeks, cells), dtype=np.float32)
+    width = 2 * _SEASON_WEEKS + 1
+    for week in range(weeks):
+        starts = [week + 1 - back - _SEASON_WEEKS for back in _SEASON_YEARS if week + 1 - back - _SEASON_WEEKS >= 0]
+        if starts:
+            out[week] = sum(summed[:, start + width] - summed[:, start] for start in starts) / (width * len(starts))
+    return out
