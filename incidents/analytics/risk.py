@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from incidents.analytics.history import TooLittleHistory
-from incidents.analytics.risk_components import STEP_DAYS, Cells, Components, Happened, components, part_name
+from incidents.analytics.grid import Cells
+from incidents.analytics.risk_components import STEP_DAYS, Components, Happened, components, part_name
 
 _FloatArray = NDArray[np.float64]
 
@@ -55,6 +55,10 @@ USUAL_SHARES = {
     "own 7 100": 0.006,
     "own 7 0": 0.002,
 }
+
+
+class TooLittleHistory(ValueError):
+    """There is too little to learn from. The message says what there is and what is needed."""
 
 
 @dataclass(frozen=True)
@@ -193,15 +197,15 @@ def origins_until(as_of: float, first_day: float) -> _FloatArray:
     return as_of - STEP_DAYS * np.arange(weeks, -1, -1, dtype=np.float64)
 
 
-def counted(happened: Happened, cells: Cells, origins: _FloatArray, *, horizon_days: float) -> NDArray[np.float32]:
-    """(origins, cells): own incidents in ``[origin, origin + horizon)``."""
+def counted(happened: Happened, cells: Cells, origins: _FloatArray, *, horizon_days: float, gap_days: float = 0.0) -> NDArray[np.float32]:
+    """(origins, cells): own incidents in ``[origin + gap, origin + gap + horizon)``."""
     mine = happened.own
-    cell, day = cells.at(happened.xy_m[mine]), happened.day[mine]
+    cell, day = cells.of_points(happened.xy_m[mine]), happened.day[mine]
     known = cell >= 0
     cell, day = cell[known], day[known]
     order = np.argsort(day, kind="stable")
     cell, day = cell[order], day[order]
-    begins, ends = np.searchsorted(day, origins), np.searchsorted(day, origins + horizon_days)
+    begins, ends = np.searchsorted(day, origins + gap_days), np.searchsorted(day, origins + gap_days + horizon_days)
     out = [np.bincount(cell[begin:end], minlength=len(cells)) for begin, end in zip(begins, ends, strict=True)]
     return np.array(out, dtype=np.float32).reshape(len(origins), len(cells))
 
@@ -238,7 +242,7 @@ def predict_risk(
     past = happened.before(as_of)
     check_history(past, as_of=as_of)
     if cells is None:
-        cells = Cells.of(past.xy_m[past.own], cell_m)
+        cells = Cells.under(past.xy_m[past.own], cell_m=cell_m)
     origins = origins_until(as_of, float(np.floor(past.day[past.own].min())))
     reach = int(np.ceil(horizon_days / STEP_DAYS))
     seen = components(past, cells, origins, keep=min(len(origins), train_weeks + reach))

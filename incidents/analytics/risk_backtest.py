@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from incidents.analytics.evaluation import Estimate, Hits, bootstrap_ratio, hits_at, total
-from incidents.analytics.history import TooLittleHistory
-from incidents.analytics.risk import NAME, TRAIN_WEEKS, check_history, counted, fit_risk
+from incidents.analytics.grid import Cells
+from incidents.analytics.risk import NAME, TRAIN_WEEKS, TooLittleHistory, check_history, counted, fit_risk
 from incidents.analytics.risk_baselines import BASELINES
-from incidents.analytics.risk_components import STEP_DAYS, Cells, Components, Happened, components
+from incidents.analytics.risk_components import STEP_DAYS, Components, Happened, components
 
 _FloatArray = NDArray[np.float64]
 AREA_SHARES = (0.01, 0.03, 0.05)
@@ -96,9 +96,36 @@ def backtest_risk(
     beat()
     came = counted(happened, cells, seen.origins, horizon_days=horizon_days)
     hits: dict[str, dict[float, list[Hits]]] = {name: {share: [] for share in shares} for name in (NAME, *BASELINES)}
+    for at, scores in walk(
+        happened, cells, seen, came, asked=count, horizon_days=horizon_days, refit_weeks=refit_weeks, train_weeks=train_weeks, beat=beat
+    ):
+        for name, score in scores.items():
+            for share in shares:
+                hits[name][share].append(hits_at(score, came[at].astype(np.float64), share))
+    frozen = {name: {share: tuple(found) for share, found in by_share.items()} for name, by_share in hits.items()}
+    return Backtest(tuple(float(day) for day in asked), horizon_days, len(cells), int(came[-count:].sum()), frozen)
+
+
+def walk(
+    happened: Happened,
+    cells: Cells,
+    seen: Components,
+    came: NDArray[np.float32],
+    *,
+    asked: int,
+    horizon_days: float,
+    refit_weeks: int = REFIT_WEEKS,
+    train_weeks: int = TRAIN_WEEKS,
+    beat: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, dict[str, _FloatArray]]]:
+    """For each of the last ``asked`` origins of ``seen``: its number, and what the model and each baseline say of every cell.
+
+    ``came`` is what happened within ``horizon_days`` of each origin; only origins whose horizon had passed are learnt from.
+    """
     model = None
-    for number, origin in enumerate(asked):
-        at = len(seen.origins) - count + number
+    for number in range(asked):
+        at = len(seen.origins) - asked + number
+        origin = seen.origins[at]
         if model is None or number % refit_weeks == 0:
             known = np.flatnonzero(seen.origins + horizon_days <= origin + 1e-9)[-train_weeks:]
             if not len(known):
@@ -107,9 +134,5 @@ def backtest_risk(
             beat()
         scores = {NAME: model.expected(seen.values[at])}
         scores |= {name: baseline(happened, cells, float(origin)) for name, baseline in BASELINES.items()}
-        for name, score in scores.items():
-            for share in shares:
-                hits[name][share].append(hits_at(score, came[at].astype(np.float64), share))
+        yield at, scores
         beat()
-    frozen = {name: {share: tuple(found) for share, found in by_share.items()} for name, by_share in hits.items()}
-    return Backtest(tuple(float(day) for day in asked), horizon_days, len(cells), int(came[-count:].sum()), frozen)

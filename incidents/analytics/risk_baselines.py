@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from incidents.analytics.risk_components import Cells, Happened, spread_over
+from incidents.analytics.grid import Cells
+from incidents.analytics.risk_components import Happened, spread_over
 
 _FloatArray = NDArray[np.float64]
 KERNEL_M = 250.0
@@ -16,7 +17,7 @@ KERNEL_M = 250.0
 def counted_weeks(happened: Happened, cells: Cells, *, as_of: float, weeks: int) -> _FloatArray:
     """Own incidents of the last ``weeks`` weeks in each cell."""
     recent = happened.own & (happened.day < as_of) & (happened.day >= as_of - 7 * weeks)
-    cell = cells.at(happened.xy_m[recent])
+    cell = cells.of_points(happened.xy_m[recent])
     return np.bincount(cell[cell >= 0], minlength=len(cells)).astype(np.float64)
 
 

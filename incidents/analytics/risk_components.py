@@ -11,6 +11,8 @@ from scipy.signal import lfilter
 from scipy.sparse import coo_array, csr_array
 from scipy.special import ndtr
 
+from incidents.analytics.grid import Cells
+
 _FloatArray = NDArray[np.float64]
 _IntArray = NDArray[np.int64]
 
@@ -49,45 +51,6 @@ class Happened:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Square cells, numbered; cell k covers ``[column * cell_m, (column + 1) * cell_m)`` by the same in y."""
-
-    column: _IntArray
-    row: _IntArray
-    cell_m: float
-
-    def __len__(self) -> int:
-        return len(self.column)
-
-    @classmethod
-    def of(cls, xy_m: _FloatArray, cell_m: float) -> Cells:
-        """The cells that hold at least one of the points, by column and row."""
-        if not len(xy_m):
-            return cls(np.empty(0, np.int64), np.empty(0, np.int64), cell_m)
-        column_row = np.unique(np.floor(xy_m / cell_m).astype(np.int64), axis=0)
-        return cls(column_row[:, 0], column_row[:, 1], cell_m)
-
-    def centres(self) -> _FloatArray:
-        return (np.stack([self.column, self.row], axis=1) + 0.5) * self.cell_m
-
-    def find(self, column: _IntArray, row: _IntArray) -> _IntArray:
-        """The number of the cell at each column and row; -1 where there is none."""
-        if not len(self):
-            return np.full(len(column), -1, dtype=np.int64)
-        low, height = int(self.row.min()), int(self.row.max() - self.row.min()) + 1
-        keys = self.column * height + (self.row - low)
-        order = np.argsort(keys)
-        wanted = column * height + (row - low)
-        at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-        number = order[at]
-        return np.where((keys[number] == wanted) & (row >= low) & (row < low + height), number, -1)
-
-    def at(self, xy_m: _FloatArray) -> _IntArray:
-        ij = np.floor(xy_m / self.cell_m).astype(np.int64)
-        return self.find(ij[:, 0], ij[:, 1])
-
-
-@dataclass(frozen=True)
 class Source:
     """A family of components: which incidents, how fast they fade (mean life in days), how far they spread (sigma in metres)."""
 
@@ -102,6 +65,7 @@ SOURCES = (
     Source("days", (112, 448, 3000), (0, 100)),  # a place counts once a day: ten victims of one event are one event
     Source("others", (28, 448), (0, 250)),
 )
+SMOOTH = (Source("own", (448,), (0, 250)),)
 SEASON_SPREADS_M = (0, 250)
 _SEASON_YEARS, _SEASON_WEEKS = (52, 104, 156, 209), 3
 

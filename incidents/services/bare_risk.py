@@ -16,10 +16,10 @@ from pyproj import Transformer
 
 from core.errors import Invalid
 from incidents.analytics.evaluation import Estimate
-from incidents.analytics.history import TooLittleHistory
-from incidents.analytics.risk import NAME, Risk, predict_risk
+from incidents.analytics.grid import Cells
+from incidents.analytics.risk import NAME, Risk, TooLittleHistory, predict_risk
 from incidents.analytics.risk_backtest import AREA_SHARES, Backtest, backtest_risk
-from incidents.analytics.risk_components import Cells, Happened
+from incidents.analytics.risk_components import Happened
 from incidents.services.bare_files import BareIncidents, read_bare
 
 # Words of open-data portals for what follows where officers are sent: never a hint for another category.
@@ -91,7 +91,7 @@ def risk_of_file(path: str, *, as_of: date, horizon_days: float, cell_m: float, 
 
 def write_risk(risk: Risk, to_lonlat: Transformer, out: Any) -> int:
     """``lon,lat,score`` of every cell's centre, highest first; the score is the number of incidents expected."""
-    centres = risk.cells.centres()
+    centres = risk.cells.centres_m
     lon, lat = to_lonlat.transform(centres[:, 0], centres[:, 1])
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["lon", "lat", "score"])
@@ -109,7 +109,7 @@ def backtest_of_file(
     if test_to < test_from:
         raise Invalid(_("The last day lies before the first."))
     loaded = _load(path, category=category, before=None)
-    cells = Cells.of(loaded.happened.xy_m[loaded.happened.own], cell_m)
+    cells = Cells.under(loaded.happened.xy_m[loaded.happened.own], cell_m=cell_m)
     try:
         return backtest_risk(
             loaded.happened, first=day_number(test_from), last=day_number(test_to) + 1, horizon_days=horizon_days, cells=cells

@@ -8,6 +8,7 @@ from incidents.models import Forecast, HotSpot, ModelChoice, NearRepeat, Surface
 from incidents.services.pipeline.forecasts import forecasts, parts_of_forecasts, scope_of_forecasts
 from incidents.services.pipeline.hotspots import categories, hot_spots
 from incidents.services.pipeline.near_repeat import near_repeat
+from incidents.services.pipeline.risk import risk, risk_parts, risk_scope
 from incidents.services.pipeline.steps import Kind
 from incidents.services.pipeline.surfaces import described_surfaces, surfaces
 from incidents.services.pipeline.tracks import keep_tracks
@@ -15,6 +16,7 @@ from incidents.services.pipeline.tracks import keep_tracks
 KINDS: dict[str, Kind] = {
     "hotspots": Kind(hot_spots, (HotSpot,), "hot_spots", parts=categories, scope=lambda model, part: Q(category=part), before=keep_tracks),
     "surfaces": Kind(surfaces, (Surface,), "surfaces", scope=described_surfaces),
+    "risk": Kind(risk, (Surface, ModelChoice), "risk_surfaces", parts=risk_parts, scope=risk_scope),
     "near_repeat": Kind(near_repeat, (NearRepeat,), "near_repeats"),
     "forecasts": Kind(forecasts, (Forecast, ModelChoice), "forecasts", parts=parts_of_forecasts, scope=scope_of_forecasts),
 }

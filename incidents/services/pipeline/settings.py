@@ -24,6 +24,7 @@ class Parameters:
     history_days: int = 1096
     interval: float = 0.8
     cell_m: float = 250.0
+    risk_history_days: int = 3_660
     surface_days: int = 90
     change_days: int = 28
     bandwidth_m: float = 500.0
@@ -43,6 +44,7 @@ class Parameters:
             ("history_days", 28, 7_320),
             ("interval", 0.5, 0.99),
             ("cell_m", 50, 5_000),
+            ("risk_history_days", 56, 7_320),
             ("surface_days", 28, 3_660),
             ("change_days", 7, 366),
             ("bandwidth_m", 50, 10_000),

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from incidents.analytics.evaluation import hits_at
-from incidents.analytics.history import TooLittleHistory
-from incidents.analytics.risk import NAME, USUAL_SHARES, counted, origins_until, predict_risk
+from incidents.analytics.grid import Cells
+from incidents.analytics.risk import NAME, USUAL_SHARES, TooLittleHistory, counted, origins_until, predict_risk
 from incidents.analytics.risk_backtest import backtest_risk
 from incidents.analytics.risk_baselines import counted_weeks, kernel_weeks
-from incidents.analytics.risk_components import SOURCES, Cells, Happened, Source, components, part_name, spread_over
+from incidents.analytics.risk_components import SOURCES, Happened, Source, components, part_name, spread_over
 
 CELL = 250.0
 
@@ -35,11 +35,11 @@ def test_what_happens_later_changes_nothing():
     known = predict_risk(town.before(as_of), as_of=as_of, horizon_days=7, cell_m=CELL)
     moved = Happened(np.where((town.day >= as_of)[:, None], 77_777.0, town.xy_m), town.day, town.own)
     again = predict_risk(moved, as_of=as_of, horizon_days=7, cell_m=CELL)
-    assert np.array_equal(known.expected, again.expected) and np.array_equal(known.cells.column, again.cells.column)
+    assert np.array_equal(known.expected, again.expected) and np.array_equal(known.cells.columns, again.cells.columns)
 
 
 def test_an_incident_at_the_very_moment_looked_from_is_not_before_it():
-    cells = Cells.of(np.array([[10.0, 10.0]]), CELL)
+    cells = Cells.under(np.array([[10.0, 10.0]]), cell_m=CELL)
     day = np.array([0.5, 14.0])
     seen = components(Happened(np.full((2, 2), 10.0), day, np.ones(2, bool)), cells, np.array([0.0, 7.0, 14.0, 21.0]), keep=4)
     own = seen.values[:, 0, seen.names.index("own 7 0")]
@@ -52,12 +52,12 @@ def test_fading_counts_are_what_their_definition_says():
     rng = np.random.default_rng(3)
     n, life = 60, 28.0
     happened = Happened(rng.uniform(0, 1000, (n, 2)), rng.uniform(0, 70, n), np.ones(n, bool))
-    cells = Cells.of(happened.xy_m, CELL)
+    cells = Cells.under(happened.xy_m, cell_m=CELL)
     seen = components(happened, cells, np.arange(0.0, 78.0, 7.0), keep=2, sources=(Source("own", (life,), (0, 100)),))
     origin = 70.0
     past = happened.day < origin
     lived = life * (1 - np.exp(-(origin - happened.day[past].min()) / life)) / 7
-    number = cells.at(happened.xy_m)
+    number = cells.of_points(happened.xy_m)
     by_hand = np.bincount(number[past], weights=np.exp(-(origin - happened.day[past]) / life), minlength=len(cells)) / lived
     assert seen.values[0, :, 0] == pytest.approx(by_hand, rel=1e-5) and seen.origins[0] == origin
     smeared = seen.values[0, :, 1]
@@ -65,17 +65,17 @@ def test_fading_counts_are_what_their_definition_says():
 
 
 def test_smearing_keeps_every_incident_where_there_are_cells_all_round():
-    cells = Cells.of(
-        np.stack(np.meshgrid(np.arange(125, 5000, 250), np.arange(125, 5000, 250)), axis=-1).reshape(-1, 2).astype(float), CELL
+    cells = Cells.under(
+        np.stack(np.meshgrid(np.arange(125, 5000, 250), np.arange(125, 5000, 250)), axis=-1).reshape(-1, 2).astype(float), cell_m=CELL
     )
     one = spread_over(np.array([[2_430.0, 2_510.0]]), cells, 250.0)
-    assert one.sum() == pytest.approx(1.0, abs=0.02) and cells.centres()[one.argmax()].tolist() == [2_375.0, 2_625.0]
+    assert one.sum() == pytest.approx(1.0, abs=0.02) and cells.centres_m[one.argmax()].tolist() == [2_375.0, 2_625.0]
     assert spread_over(np.empty((0, 2)), cells, 250.0).sum() == 0
 
 
 def test_ten_victims_of_one_event_count_once_among_the_days():
     xy, day = np.full((10, 2), 10.0), np.full(10, 3.4)
-    seen = components(Happened(xy, day, np.ones(10, bool)), Cells.of(xy, CELL), np.array([0.0, 7.0]), keep=1)
+    seen = components(Happened(xy, day, np.ones(10, bool)), Cells.under(xy, cell_m=CELL), np.array([0.0, 7.0]), keep=1)
     own, days = (seen.values[0, 0, seen.names.index(name)] for name in ("own 448 0", "days 448 0"))
     assert own == pytest.approx(10 * days)
 
@@ -95,10 +95,10 @@ def test_what_is_expected_in_all_is_near_what_happens():
 
 def test_planted_places_come_out_on_top_and_the_model_does_not_lose_to_counting_four_weeks():
     town = a_town(days=500)
-    cells = Cells.of(town.xy_m, CELL)
+    cells = Cells.under(town.xy_m, cell_m=CELL)
     found = backtest_risk(town, first=360.0, last=500.0, horizon_days=7, cells=cells, refit_weeks=10)
     top = np.argsort(-predict_risk(town, as_of=493.0, horizon_days=7, cell_m=CELL, cells=cells).expected)[:2]
-    assert {tuple(centre) for centre in cells.centres()[top].tolist()} == {(1_125.0, 1_125.0), (4_125.0, 3_125.0)}
+    assert {tuple(centre) for centre in cells.centres_m[top].tolist()} == {(1_125.0, 1_125.0), (4_125.0, 3_125.0)}
     assert found.pai(NAME, 0.01) > found.pai("last_4_weeks", 0.01) and found.hits[NAME][0.01][0].chosen == 4
     assert found.against(NAME, "last_4_weeks", 0.05).low > 0.95
     assert len(found.origins) == 20 and np.isfinite(found.rri(NAME, 0.05))
@@ -106,7 +106,7 @@ def test_planted_places_come_out_on_top_and_the_model_does_not_lose_to_counting_
 
 def test_the_baselines_are_plain_counts_before_the_origin():
     town = a_town()
-    cells = Cells.of(town.xy_m, CELL)
+    cells = Cells.under(town.xy_m, cell_m=CELL)
     found = backtest_risk(town, first=300.0, last=321.0, horizon_days=7, cells=cells)
     came = counted(town, cells, np.array([307.0]), horizon_days=7)[0]
     score = counted_weeks(town, cells, as_of=307.0, weeks=4)
@@ -117,7 +117,7 @@ def test_the_baselines_are_plain_counts_before_the_origin():
 
 def test_a_backtest_sees_no_later_than_each_origin():
     town = a_town(days=420)
-    cells = Cells.of(town.xy_m, CELL)
+    cells = Cells.under(town.xy_m, cell_m=CELL)
     whole = backtest_risk(town, first=300.0, last=420.0, horizon_days=7, cells=cells)
     cut = backtest_risk(town.before(349.0), first=300.0, last=349.0, horizon_days=7, cells=cells)
     assert cut.hits[NAME][0.05] == whole.hits[NAME][0.05][:7]
@@ -161,12 +161,12 @@ def test_a_year_with_a_gap_and_a_coordinate_that_is_no_number():
 
 def test_cells_are_found_by_column_and_row_also_west_and_south_of_the_origin():
     xy = np.array([[-10.0, -10.0], [-260.0, 700.0], [10.0, 10.0]])
-    cells = Cells.of(xy, CELL)
-    assert cells.at(xy).tolist() == [1, 0, 2] and cells.at(np.array([[5_000.0, 0.0], [-10.0, 300.0]])).tolist() == [-1, -1]
+    cells = Cells.under(xy, cell_m=CELL)
+    assert cells.of_points(xy).tolist() == [1, 0, 2] and cells.of_points(np.array([[5_000.0, 0.0], [-10.0, 300.0]])).tolist() == [-1, -1]
 
 
 def test_origins_are_weekly_and_end_at_the_day_looked_from():
     assert origins_until(30.0, 1.0).tolist() == [2.0, 9.0, 16.0, 23.0, 30.0]
     with pytest.raises(ValueError, match="a week apart"):
-        components(a_town(), Cells.of(a_town().xy_m, CELL), np.array([0.0, 8.0, 15.0]), keep=1)
+        components(a_town(), Cells.under(a_town().xy_m, cell_m=CELL), np.array([0.0, 8.0, 15.0]), keep=1)
     assert {source.name for source in SOURCES} == {"own", "days", "others"}
