@@ -12,6 +12,7 @@ Words = Mapping[str, str | Promise]
 
 MODELS: Words = {
     "dbscan": _("Hot spots (DBSCAN)"),
+    "fading_counts": _("Fading counts"),
     "prophet": _("Prophet"),
     "weekday_counts": _("Weekday counts"),
     "calendar_counts": _("Calendar counts"),

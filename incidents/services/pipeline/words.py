@@ -31,6 +31,7 @@ _PARAMETERS = {
     "history_days": (gettext_lazy("Forecasts: history"), gettext_lazy("days")),
     "interval": (gettext_lazy("Forecasts: interval"), ""),
     "cell_m": (gettext_lazy("Surfaces: cell"), "m"),
+    "risk_history_days": (gettext_lazy("Risk: history"), gettext_lazy("days")),
     "bandwidth_m": (gettext_lazy("Density: bandwidth"), "m"),
     "surface_days": (gettext_lazy("Surfaces: window"), gettext_lazy("days")),
     "change_days": (gettext_lazy("Change: each window"), gettext_lazy("days")),
