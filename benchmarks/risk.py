@@ -112,7 +112,10 @@ def _speed(report: Report) -> None:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, str(ROOT / "manage.py"), "predict_risk", str(stlouis.INCIDENTS), "--as-of", "2017-06-01", *words, "--out", f"{folder}/out.csv"],
+                [
+                    sys.executable, str(ROOT / "manage.py"), "predict_risk", str(stlouis.INCIDENTS),
+                    "--as-of", "2017-06-01", *words, "--out", f"{folder}/out.csv",
+                ],
                 check=True, capture_output=True, text=True, env={"PATH": os.environ["PATH"]},
             )  # fmt: skip
             seconds = time.perf_counter() - began
