@@ -85,17 +85,36 @@ class ComparePage:
         self.ignored = form.ignored
         self.period = self.values.get("period", "28d")
         self.by = self.values.get("by", "category")
-        self.scope: Scope = scope_of(
-            viewer=viewer,
-            region=self.values.get("region", ""),
-            zone=self.values.get("zone"),
-            category=self.values.get("category", ""),
-        )
+        self.scope: Scope = self._scope()
         try:
             self.comparison = compare(viewer=viewer, scope=self.scope, until=self.values.get("until"))
         except Invalid as refusal:
             self.refused = refusal.message
             self.comparison = compare(viewer=viewer, scope=self.scope)
+
+    def _scope(self) -> Scope:
+        region, zone, category = (self.values.get(name) for name in ("region", "zone", "category"))
+        if zone is not None and region:
+            # The form sends both: whoever chooses another region means all of it, not the zone chosen before.
+            chosen = scope_of(viewer=self.viewer, zone=zone, category=category or "")
+            if chosen.region.code == region:
+                return chosen
+            del self.values["zone"]
+            zone = None
+        return scope_of(viewer=self.viewer, region=region or "", zone=zone, category=category or "")
+
+    @property
+    def place(self) -> str:
+        """What the figures are of, for the foot of a picture."""
+        names = [self.scope.zone.name if self.scope.zone else self.scope.region.name]
+        if self.scope.category:
+            names.append(self.category_names.get(self.scope.category, self.scope.category))
+        return " · ".join(names)
+
+    @property
+    def heat_note(self) -> str:
+        span = self.heat_span
+        return f"{self.place} · \u2066{span.first} – {span.last}\u2069"
 
     @property
     def facts(self) -> PeriodFacts:

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Cast, Places
 from dashboard.trend_charts import heat_chart, weekly_chart
+from geography.models import Region
 from incidents.models import IncidentType, Source
 from incidents.services.compare import last_whole_day
 from incidents.tests.compare_support import each, put
@@ -72,6 +73,22 @@ def test_a_foreign_governorate_is_not_there(client: Any, cast: Cast, places: Pla
     for path in ("/compare/", "/compare.csv"):
         assert client.get(f"{path}?zone={places.hawalli.pk}").status_code == 200
         assert client.get(f"{path}?zone={places.capital.pk}").status_code == 404
+
+
+def test_choosing_another_region_leaves_the_zone_behind(client: Any, cast: Cast, two_years: None, places: Places) -> None:
+    Region.objects.create(code="other", name_en="Elsewhere", name_ar="غيرها", time_zone="Asia/Kuwait", metric_srid=32638)
+    client.force_login(cast.superadmin)
+    assert "Compare: <bdi>Hawalli</bdi>" in text(client, f"/compare/?region=kw&zone={places.hawalli.pk}")
+    assert "Compare: <bdi>Elsewhere</bdi>" in text(client, f"/compare/?region=other&zone={places.hawalli.pk}")
+
+
+def test_the_page_asks_the_database_a_bounded_number_of_times(
+    client: Any, cast: Cast, two_years: None, django_assert_max_num_queries: Any
+) -> None:
+    client.force_login(cast.officer)
+    text(client)
+    with django_assert_max_num_queries(20):
+        text(client, "/compare/?by=area")
 
 
 def test_who_is_not_signed_in_signs_in_first(client: Any, db: None) -> None:

@@ -192,6 +192,8 @@ def test_limits_name_small_counts_baselines_and_made_up_data(
     assert "The data are synthetic" in text
     assert "No model beats counting for forecast (areas): the baseline mean_28 stands in." in text
     assert "too few incidents to say anything" in text
+    assert "the counts above are of the agencies you may see" in text
+    assert "own_agencies" not in codes(of(cast.superadmin), "limits")
 
 
 def test_each_code_has_words_in_both_languages(cast: Cast, two_years: None, hot_spot: Callable[..., HotSpot]) -> None:

@@ -30,28 +30,29 @@ DIMENSIONS = {
     "agency": "agency_id",
     "origin": "origin",
 }
-_COLUMNS = ("segment", "week", "weekday", "hour", "lag", *DIMENSIONS.values())
+_NO_WEEK = 99  # longer ago than the trend looks
+_COLUMNS = ("slot", "segment", "weekday", "hour", "lag", *DIMENSIONS.values())
 _SETS: dict[str, tuple[str, ...]] = {
-    **{f"segment:{name}": ("segment", column) for name, column in DIMENSIONS.items()},
-    **{f"week:{name}": ("week", column) for name, column in DIMENSIONS.items()},
+    **{name: ("slot", column) for name, column in DIMENSIONS.items()},
     "clock": ("segment", "weekday", "hour"),
     "lag": ("lag",),
 }
 # PostgreSQL's GROUPING(): a bit for each column that is not in the set, the last column's the lowest.
 _MASKS = {sum(1 << (len(_COLUMNS) - 1 - at) for at, name in enumerate(_COLUMNS) if name not in used): key for key, used in _SETS.items()}
-# Times read on the region's clock; segments lie between the edges of the spans, weeks and reporting delays are counted back from the end.
+# A slot is 100 times the segment (between two edges of the spans) plus the weeks back from the end. Times are read on the region's clock,
+# once a row: OFFSET 0 keeps the planner from writing the conversion into every grouping set.
 _COUNT = """
-WITH placed AS (
-    SELECT width_bucket(day, %(edges)s::date[]) AS segment,
-        CASE WHEN %(end)s::date - day <= 7 * %(weeks)s THEN (%(end)s::date - 1 - day) / 7 END AS week,
-        extract(isodow FROM at)::int - 1 AS weekday, extract(hour FROM at)::int AS hour,
+SELECT grouping({all}), {all}, count(*) FROM (
+    SELECT 100 * width_bucket(day, %(edges)s::date[]) + least((%(end)s::date - 1 - day) / 7, %(no_week)s) AS slot,
+        width_bucket(day, %(edges)s::date[]) AS segment,
+        extract(isodow FROM day)::int - 1 AS weekday, extract(hour FROM at)::int AS hour,
         CASE WHEN %(end)s::date - day BETWEEN 29 AND 148 THEN
             CASE WHEN reported_at <= occurred_at THEN -1 ELSE least((reported_at AT TIME ZONE %(clock)s)::date - day, 8) END END AS lag,
         {columns}
-    FROM (SELECT *, occurred_at AT TIME ZONE %(clock)s AS at, (occurred_at AT TIME ZONE %(clock)s)::date AS day FROM ({incidents}) AS seen)
-        AS local
-)
-SELECT grouping({all}), {all}, count(*) FROM placed GROUP BY GROUPING SETS ({sets})
+    FROM (SELECT *, at::date AS day FROM (
+        SELECT *, occurred_at AT TIME ZONE %(clock)s AS at FROM ({incidents}) AS seen OFFSET 0) AS timed OFFSET 0) AS dated
+    OFFSET 0) AS placed
+GROUP BY GROUPING SETS ({sets})
 """
 
 
@@ -102,7 +103,7 @@ def count(viewer: object, scope: Scope, spans: dict[Any, Span], until: date) -> 
         all=", ".join(_COLUMNS),
         sets=", ".join(f"({', '.join(used)})" for used in _SETS.values()),
     )
-    named |= {"edges": marks, "end": until + timedelta(days=1), "weeks": WEEKS, "clock": scope.region.time_zone}
+    named |= {"edges": marks, "end": until + timedelta(days=1), "no_week": _NO_WEEK, "clock": scope.region.time_zone}
     with connection.cursor() as cursor:
         cursor.execute(statement, named)
         found = cursor.fetchall()
@@ -114,23 +115,28 @@ def _sorted_out(rows: Iterable[tuple[Any, ...]], spans: dict[Any, Span], marks: 
     # Segment n runs from edge n - 1 to edge n.
     within = {n: [key for key, span in spans.items() if span.first <= marks[n - 1] <= span.last] for n in range(1, len(marks) + 1)}
     by: dict[str, dict[Any, dict[Any, int]]] = {name: {key: defaultdict(int) for key in spans} for name in DIMENSIONS}
-    weeks: dict[str, dict[Any, dict[int, int]]] = {name: defaultdict(dict) for name in DIMENSIONS}
+    weeks: dict[str, dict[Any, dict[int, int]]] = {name: defaultdict(lambda: defaultdict(int)) for name in DIMENSIONS}
     clock: dict[Any, dict[tuple[int, int], int]] = {key: defaultdict(int) for key in spans}
+    places = {name: _COLUMNS.index(column) for name, column in DIMENSIONS.items()}
     for mask, *values, n in rows:
-        row = dict(zip(_COLUMNS, values, strict=True))
-        kind, _colon, name = _MASKS[mask].partition(":")
-        if kind == "segment":
-            for key in within.get(row["segment"], ()):
-                by[name][key][row[DIMENSIONS[name]]] += n
-        elif kind == "week" and row["week"] is not None:
-            weeks[name][row[DIMENSIONS[name]]][row["week"]] = n
-        elif kind == "clock":
-            for key in within.get(row["segment"], ()):
-                clock[key][row["weekday"], row["hour"]] += n
-        elif kind == "lag" and row["lag"] is not None:
-            counts.lags[row["lag"]] = n
+        name = _MASKS[mask]
+        if name == "lag":
+            if values[_COLUMNS.index("lag")] is not None:
+                counts.lags[values[_COLUMNS.index("lag")]] = n
+            continue
+        if name == "clock":
+            _slot, segment, weekday, hour = values[:4]
+            for key in within.get(segment, ()):
+                clock[key][weekday, hour] += n
+            continue
+        segment, week = divmod(values[0], 100)
+        value = values[places[name]]
+        for key in within.get(segment, ()):
+            by[name][key][value] += n
+        if week < WEEKS:
+            weeks[name][value][week] += n
     counts.by = {name: {key: dict(found) for key, found in one.items()} for name, one in by.items()}
-    counts.weeks = {name: dict(one) for name, one in weeks.items()}
+    counts.weeks = {name: {value: dict(found) for value, found in one.items()} for name, one in weeks.items()}
     counts.clock = {key: dict(found) for key, found in clock.items()}
     return counts
 

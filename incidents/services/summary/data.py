@@ -105,6 +105,8 @@ def limits(viewer: object, scope: Scope, found: Comparison) -> Statements:
             published=choice.published,
             evidence=Evidence("choice", (choice.pk,), choice.run_id),
         )
+    if jurisdiction_of(viewer).agency_ids is not None:
+        section.add("own_agencies")
     section.add("left_out")
     section.add("reports_only")
     return section

@@ -372,6 +372,9 @@ _WORDS: dict[str, Words] = {
     "swing_unknown": _said(_("Fewer than 12 weeks before say how much counts swing: chance is judged as if incidents were independent.")),
     "approximate_zones": _approximate,
     "baseline_stands_in": _stands_in,
+    "own_agencies": _said(
+        _("Hot spots and forecasts are sums over all agencies; the counts above are of the agencies you may see, and may be smaller.")
+    ),
     "left_out": _said(
         _("Hot spots and forecasts leave out what officers discovered and what follows where they are sent; the counts above do not.")
     ),
