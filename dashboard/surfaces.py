@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.filters import category_names
+from dashboard.words import model_name
 from geography.models import Zone
 from incidents.models import Surface
 from incidents.services.surface_files import short
@@ -71,12 +72,6 @@ SUMS: dict[str, str | Promise] = {
     Kind.DENSITY: gettext_lazy("Incidents, smoothed"),
     Kind.CHANGE: gettext_lazy("More or fewer incidents"),
 }
-MODELS: dict[str, str | Promise] = {
-    "gi_star": gettext_lazy("Getis-Ord Gi*"),
-    "kernel_density": gettext_lazy("Kernel density"),
-    "rate_change": gettext_lazy("Test of two rates"),
-    "near_repeat": gettext_lazy("Knox test"),
-}
 PARTS: dict[str, str | Promise] = {
     "incidents": gettext_lazy("Incidents in the cell"),
     "around": gettext_lazy("Incidents here and in the cells around"),
@@ -101,10 +96,6 @@ class Step:
     class_: int
     paint: str
     label: str
-
-
-def model_name(model: str) -> str:
-    return str(MODELS.get(model, model))
 
 
 def category_name(category: str) -> str:

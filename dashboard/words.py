@@ -13,6 +13,10 @@ Words = Mapping[str, str | Promise]
 MODELS: Words = {
     "dbscan": _("Hot spots (DBSCAN)"),
     "fading_counts": _("Fading counts"),
+    "gi_star": _("Getis-Ord Gi*"),
+    "quartic_density": _("Density (quartic kernel)"),
+    "rate_change": _("Test of two rates"),
+    "near_repeat": _("Near repeats (Knox test)"),
     "prophet": _("Prophet"),
     "weekday_counts": _("Weekday counts"),
     "calendar_counts": _("Calendar counts"),
@@ -44,6 +48,9 @@ PURPOSES: Words = {
     "risk": _("Says where incidents are likelier, per cell, for the next shift, day, week and month."),
     "forecast": _("Says how many incidents a zone should expect on each of the next days."),
     "hot_spots": _("Says where incidents crowd together, and since when."),
+    "describe_gi_star": _("Says where neighbouring cells hold more, or fewer, incidents than chance would put there."),
+    "describe_density": _("Says how many incidents lie around each place, smoothed."),
+    "describe_change": _("Says where incidents rose or fell between two equal windows by more than chance brings."),
     "near_repeat": _("Says whether an incident makes others close by likelier for some days."),
 }
 REASONS: Words = {
@@ -64,6 +71,15 @@ LIMITS: Words = {
     "rare": _("For rare incidents the figures are small, and chance weighs heavily."),
     "changes": _("It does not know of events that have never happened before: a new market, a road closed."),
     "synthetic": _("Learnt from synthetic data: it proves the machinery, not the world."),
+    "describes_the_past": _("It describes what was reported. It predicts nothing."),
+    "one_crowded_cell_is_no_cluster": _("One crowded cell among quiet ones is no cluster to it: density and hot spots show that one."),
+    "edges_of_the_study_area": _("Cells at the edge of the built-up area have fewer neighbours, and are less easily significant."),
+    "smoothed": _("It is smoothed: a place takes from what lies within its bandwidth."),
+    "not_per_head": _("It counts incidents, not incidents per person living or passing there."),
+    "counts_may_cluster": _("Incidents that come in series make a change look surer than it is."),
+    "no_season": _("It compares two windows as they are, without the season."),
+    "clustering_within_a_season": _("Where a place is busy for a season only, that alone looks like near repeats."),
+    "times_as_reported": _("It takes times as they were reported; a burglary found on Sunday may have happened on Friday."),
     "late_reports": _("Reports that came late were not there when it learnt."),
 }
 TACTICS: Words = {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Handover,
         HotSpot,
         Incident,
+        NearRepeat,
         PipelineRun,
         PipelineStep,
         Score,
@@ -235,3 +236,17 @@ class StepQuerySet(models.QuerySet["PipelineStep"]):
         """Steps somebody may take: waiting, or held by somebody who has gone silent; of runs that go on."""
         silent = models.Q(status="running") & (models.Q(heartbeat_at__isnull=True) | models.Q(heartbeat_at__lt=now - stale_after))
         return self.filter(models.Q(status="waiting") | silent, run__status="running", run__cancel_requested_at__isnull=True)
+
+
+class NearRepeatQuerySet(models.QuerySet["NearRepeat"]):
+    def current(self) -> NearRepeatQuerySet:
+        """What stands now; nothing while the tests are switched off."""
+        return self.filter(~models.Exists(switched_off().filter(model=self.model.MODEL)), is_current=True)
+
+    def visible_to(self, viewer: object) -> NearRepeatQuerySet:
+        """Those of the viewer's governorates, and those of the whole of a region they have one in."""
+        places = jurisdiction_of(viewer).governorate_ids
+        if places is None:
+            return self
+        regions = apps.get_model("geography", "Zone").objects.filter(pk__in=sorted(places)).values("region")
+        return self.filter(models.Q(governorate__in=sorted(places)) | models.Q(governorate=None, region__in=regions))

@@ -21,10 +21,12 @@ from incidents.models import (
     HotSpot,
     HotSpotTrack,
     ImportRun,
+    NearRepeat,
     PipelineRun,
     PipelineStep,
     RejectedRow,
     SeverityMapping,
+    Surface,
     TypeMapping,
 )
 from incidents.tests.issued import rows_of_trust
@@ -82,6 +84,41 @@ def one_of_each(cast, places, report, burglary, police_112):
         is_current=True,
     )
     rows_of_trust(run, places, cast)
+    issued = {"run": run, "region": places.region, "learnt_from": datetime.now(UTC), "learnt_to": datetime.now(UTC), "is_current": True}
+    Surface.objects.create(
+        **issued,
+        kind="gi_star",
+        model="gi_star",
+        srid=32638,
+        origin_x_m=0,
+        origin_y_m=0,
+        cell_m=250,
+        columns=[3156, 3157],
+        rows=[12991, 12991],
+        values=[4.2, 0.1],
+        classes=[3, 0],
+        governorate_ids=[places.hawalli.pk] * 2,
+        area_ids=[places.salmiya.pk] * 2,
+        part_names=["q"],
+        parts=[0.001, 0.9],
+    )
+    NearRepeat.objects.create(
+        **issued,
+        governorate=places.hawalli,
+        category="property",
+        within_m=200,
+        within_days=14,
+        incident_count=90,
+        observed_pairs=30,
+        expected_pairs=20,
+        ratio=1.5,
+        p_value=0.01,
+        q_value=0.03,
+        is_significant=True,
+        permutations=999,
+        seed=1,
+        bands=[{"from_m": 0, "to_m": 200, "from_days": 0, "to_days": 14, "observed": 30, "expected": 20.0, "ratio": 1.5, "p": 0.01}],
+    )
     imported = ImportRun.objects.create(source=police_112, file_name="november.csv", status="done", read=3, accepted=2, rejected=1)
     RejectedRow.objects.create(
         source=police_112,

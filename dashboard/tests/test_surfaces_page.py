@@ -28,7 +28,7 @@ def issued(places):
             "run": run,
             "region": places.region,
             "kind": kind,
-            "model": {"risk": "blend", "density": "kernel_density", "change": "rate_change"}.get(kind, kind),
+            "model": {"risk": "blend", "density": "quartic_density", "change": "rate_change"}.get(kind, kind),
             "horizon": "week" if kind == "risk" else "",
             "learnt_from": timezone.now(),
             "learnt_to": timezone.now(),
@@ -124,7 +124,7 @@ def test_a_baseline_that_stands_in_is_named(client, cast, issued, places):
         published="last_52_weeks", beats_baseline=False, origins=52, is_current=True,
     )  # fmt: skip
     text = get(client, cast.analyst, "/surfaces/?kind=risk").content.decode()
-    assert "The baseline “last_52_weeks” stands in: “blend” did not beat it" in text
+    assert "The baseline “Counts of the last 52 weeks” stands in: “blend” did not beat it" in text
 
 
 def test_a_model_switched_off_is_not_shown(client, cast, issued):

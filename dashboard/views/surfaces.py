@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from core.errors import NotFound
 from dashboard import surfaces as words
 from dashboard.views.layers import answer, for_scripts, problem
+from dashboard.words import model_name
 from geography.models import Zone
 from incidents.models import Surface
 from incidents.services.surface_files import as_csv, as_geojson
@@ -112,8 +113,8 @@ def cell(request: HttpRequest, pk: int, column: str, row: str) -> HttpResponse:
         "unit": words.UNITS[surface.kind],
         "category_name": words.category_name(surface.category),
         "lines": words.reason_lines(reasons),
-        "baselines": [(words.model_name(name), words.figure(value)) for name, value in reasons.baselines],
-        "model": words.model_name(surface.model),
+        "baselines": [(model_name(name), words.figure(value)) for name, value in reasons.baselines],
+        "model": model_name(surface.model),
         "notes": words.notes(surface),
         "parameters": sorted(surface.parameters.items()),
     }

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from geography.models import Region, Zone
 from incidents.models.analytics import PipelineRun
-from incidents.querysets import SurfaceQuerySet
+from incidents.querysets import NearRepeatQuerySet, SurfaceQuerySet
 
 
 class Surface(models.Model):
@@ -81,6 +81,8 @@ class Surface(models.Model):
 class NearRepeat(models.Model):
     """The Knox test of one category in one governorate: are incidents followed by others close by more often than chance has it?"""
 
+    MODEL = "near_repeat"  # the name of its card and its switch
+
     run = models.ForeignKey(PipelineRun, on_delete=models.PROTECT, related_name="near_repeats", verbose_name=_("run"))
     region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="+", verbose_name=_("region"))
     governorate = models.ForeignKey(
@@ -103,6 +105,8 @@ class NearRepeat(models.Model):
     learnt_to = models.DateTimeField(verbose_name=_("data to"))
     is_synthetic = models.BooleanField(default=False, verbose_name=_("synthetic"))
     is_current = models.BooleanField(default=False, verbose_name=_("current"))
+
+    objects = NearRepeatQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("near-repeat test")

@@ -20,7 +20,6 @@ from incidents import events
 from incidents.models import Incident, NearRepeat
 from incidents.services.trust.switches import is_on
 
-MODEL = "near_repeat"
 TEST_HOLDS = timedelta(days=30)  # a test older than this says nothing of today
 NAMED = 20  # earlier incidents an event names; it counts them all
 _METRES_PER_DEGREE = 111_320.0
@@ -49,7 +48,7 @@ def raise_near_repeats(*, incident_ids: Iterable[int], now: datetime | None = No
     """
     now = now or timezone.now()
     tests = _standing_tests(now)
-    if not tests or not is_on(MODEL):
+    if not tests or not is_on(NearRepeat.MODEL):
         return []
     raised: list[Event | None] = []
     for incident in _modelled().filter(pk__in=sorted(set(incident_ids))).order_by("occurred_at", "pk"):
@@ -84,7 +83,7 @@ def _test_of(incident: Incident, tests: _Tests) -> NearRepeat | None:
 def warning_of(incident: Incident, *, now: datetime | None = None) -> NearRepeatWarning | None:
     """What was announced of this incident; ``None`` where nothing was, or the alert is switched off now."""
     event = Event.objects.filter(type=events.NEAR_REPEAT_RAISED, subject_type="incident", subject_id=incident.pk).first()
-    if event is None or not is_on(MODEL):
+    if event is None or not is_on(NearRepeat.MODEL):
         return None
     said: dict[str, Any] = event.data
     until = datetime.fromisoformat(said["until"])

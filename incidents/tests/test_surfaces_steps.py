@@ -48,7 +48,7 @@ def test_a_run_stores_significance_density_and_change_for_all_and_for_each_categ
     assert len(lengths) == 1 and len(gi.parts) == len(gi.part_names) * lengths.pop()
     assert gi.srid == 32638 and gi.cell_m == 250 and gi.learnt_to == NIGHT and gi.learnt_to - gi.learnt_from == timedelta(days=90)
     assert gi.parameters["neighbours"] == "queen, with itself" and gi.parameters["correction"] == "Benjamini-Hochberg"
-    assert not gi.is_synthetic and set(ModelCard.objects.values_list("model", flat=True)) == {"gi_star", "kernel_density", "rate_change"}
+    assert not gi.is_synthetic and set(ModelCard.objects.values_list("model", flat=True)) == {"gi_star", "quartic_density", "rate_change"}
 
 
 def test_the_crowd_is_significant_and_rose_and_the_rest_is_called_not_significant(town):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
@@ -11,6 +11,7 @@ from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
 from interop.api.runs import RunCancel, RunDetail, RunList
 from interop.api.summary import SummaryView
+from interop.api.surfaces import NearRepeatList, SurfaceCell, SurfaceCsv, SurfaceDetail, SurfaceGeoJson, SurfaceList
 from interop.api.trust import ModelsView, ModelSwitchView, ModelView, ScoreboardView
 
 urlpatterns: list[URLPattern] = [
@@ -36,6 +37,16 @@ urlpatterns: list[URLPattern] = [
     path("suppressions/<int:pk>/lift", SuppressionLift.as_view(), name="api-suppression-lift"),
     path("handovers", HandoverList.as_view(), name="api-handovers"),
     path("handovers/<int:pk>", HandoverDetail.as_view(), name="api-handover"),
+    path("surfaces", SurfaceList.as_view(), name="api-surfaces"),
+    path("surfaces/<int:pk>", SurfaceDetail.as_view(), name="api-surface"),
+    path("surfaces/<int:pk>.geojson", SurfaceGeoJson.as_view(), name="api-surface-geojson"),
+    path("surfaces/<int:pk>.csv", SurfaceCsv.as_view(), name="api-surface-csv"),
+    re_path(
+        r"^surfaces/(?P<pk>[0-9]{1,18})/cells/(?P<column>-?[0-9]{1,9})/(?P<row>-?[0-9]{1,9})$",
+        SurfaceCell.as_view(),
+        name="api-surface-cell",
+    ),
+    path("near-repeat-tests", NearRepeatList.as_view(), name="api-near-repeat-tests"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 for kind, single, batch in intake_views():

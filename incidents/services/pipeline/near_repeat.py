@@ -17,7 +17,6 @@ from incidents.services.pipeline.settings import Parameters
 from incidents.services.pipeline.steps import Outcome, Task, newest_incident
 from incidents.services.trust.cards import model_card
 
-MODEL = "near_repeat"
 LEVEL = 0.05
 LIMITS = ("describes_the_past", "reported_only", "clustering_within_a_season", "times_as_reported")
 
@@ -114,8 +113,8 @@ def _cards(task: Task, rows: list[NearRepeat], incidents: int) -> list[ModelCard
     settings = task.parameters
     return [
         model_card(
-            model=MODEL,
-            purpose="warn_of_near_repeats",
+            model=NearRepeat.MODEL,
+            purpose="near_repeat",
             learnt_from=rows[0].learnt_from,
             learnt_to=rows[0].learnt_to,
             incidents=incidents,

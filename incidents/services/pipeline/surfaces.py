@@ -23,7 +23,7 @@ from incidents.services.pipeline.steps import Outcome, Task, newest_incident
 from incidents.services.trust.cards import model_card
 
 Kind = Surface.Kind
-MODEL_OF = {Kind.GI_STAR: "gi_star", Kind.DENSITY: "kernel_density", Kind.CHANGE: "rate_change"}
+MODEL_OF = {Kind.GI_STAR: "gi_star", Kind.DENSITY: "quartic_density", Kind.CHANGE: "rate_change"}
 LEAST_INCIDENTS = 10
 LEAST_DAYS = 28
 REACH = 1  # the queen's rule: a cell and the eight that touch it
