@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
 from interop.api.compare import CompareView
+from interop.api.forecasts import ForecastChoices, ForecastList
 from interop.api.handover import HandoverDetail, HandoverList, SuppressionLift, SuppressionList
 from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpotTrackDetail
 from interop.api.incidents import IncidentDetail, IncidentList
@@ -25,6 +26,8 @@ urlpatterns: list[URLPattern] = [
     path("runs/<int:pk>", RunDetail.as_view(), name="api-run"),
     path("runs/<int:pk>/cancel", RunCancel.as_view(), name="api-run-cancel"),
     path("summary", SummaryView.as_view(), name="api-summary"),
+    path("forecasts", ForecastList.as_view(), name="api-forecasts"),
+    path("forecasts/choices", ForecastChoices.as_view(), name="api-forecast-choices"),
     path("hotspots", HotSpotList.as_view(), name="api-hotspots"),
     path("hotspots.geojson", HotSpotMap.as_view(), name="api-hotspots-map"),
     path("hotspots/<int:pk>", HotSpotDetail.as_view(), name="api-hotspot"),
