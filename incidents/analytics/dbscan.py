@@ -7,6 +7,8 @@ are neighbours of one another: a full cell is core without looking, and clusters
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -15,6 +17,7 @@ from scipy.spatial import cKDTree
 
 NOISE = -1
 _CHUNK = 1 << 16  # points (or point pairs, times 16) looked at together: bounds the memory of every step
+_FEW = 10_000
 _FloatArray = NDArray[np.float64]
 _IntArray = NDArray[np.int64]
 
@@ -91,7 +94,7 @@ def dbscan(xy_m: _FloatArray, *, eps_m: float, min_points: int) -> _IntArray:
     if len(other):
         tree = cKDTree(core_xy, balanced_tree=False, compact_nodes=False)
         for chunk in np.array_split(other, max(1, len(other) // _CHUNK)):
-            distance, nearest = tree.query(xy[chunk], k=1, distance_upper_bound=_just_above(eps_m))
+            distance, nearest = tree.query(xy[chunk], k=1, distance_upper_bound=_just_above(eps_m), workers=_threads(len(chunk)))
             near = distance <= eps_m
             labels[chunk[near]] = renumbered[nearest[near]]
     return labels
@@ -118,6 +121,11 @@ def _just_above(eps_m: float) -> float:
     return eps_m * (1 + 1e-9)
 
 
+def _threads(queries: int) -> int:
+    """All cores for many queries; starting threads costs more than a few."""
+    return -1 if queries >= _FEW else 1
+
+
 def _find_core_in_thin_cells(xy: _FloatArray, is_core: NDArray[np.bool_], eps_m: float, min_points: int) -> None:
     """Mark, in ``is_core``, the points of cells too thin to be core as a whole: those whose k-th nearest is within reach."""
     thin = np.flatnonzero(~is_core)
@@ -126,7 +134,7 @@ def _find_core_in_thin_cells(xy: _FloatArray, is_core: NDArray[np.bool_], eps_m:
     tree = cKDTree(xy, balanced_tree=False, compact_nodes=False)
     per_chunk = max(1, _CHUNK * 16 // min_points)
     for chunk in np.array_split(thin, max(1, -(-len(thin) // per_chunk))):
-        distance, _ = tree.query(xy[chunk], k=[min_points], distance_upper_bound=_just_above(eps_m))
+        distance, _ = tree.query(xy[chunk], k=[min_points], distance_upper_bound=_just_above(eps_m), workers=_threads(len(chunk)))
         is_core[chunk] = distance[:, 0] <= eps_m
 
 
@@ -137,22 +145,19 @@ def _join_cells(core_xy: _FloatArray, keys: _IntArray, first: _IntArray, sizes: 
     nearly all pairs inside a cluster. Only pairs that would still join two different clusters are compared in full.
     """
     m = len(keys)
-    pairs = _neighbouring(keys)
-    if not len(pairs):
-        return np.arange(m, dtype=np.int64)
-    quick = np.zeros(len(pairs), dtype=bool)
-    offsets, group = np.unique(_offset(keys, pairs), axis=0, return_inverse=True)
-    for number, offset in enumerate(offsets):
-        towards = core_xy @ offset.astype(np.float64)
-        ahead = _argmax_per_cell(towards, first, sizes)
-        behind = _argmax_per_cell(-towards, first, sizes)
-        these = np.flatnonzero(group.ravel() == number)
-        a, b = pairs[these].T
-        for here, there in ((ahead[a], behind[b]), (first[a], first[b])):
+    quick, slow = [np.empty((0, 2), dtype=np.int64)], [np.empty((0, 2), dtype=np.int64)]
+    for offset, pairs in _neighbouring(keys):
+        towards = core_xy @ offset
+        a, b = pairs.T
+        ahead = _argmax_per_cell(towards, first, sizes)[a]
+        behind = _argmax_per_cell(-towards, first, sizes)[b]
+        near = np.zeros(len(pairs), dtype=bool)
+        for here, there in ((ahead, behind), (first[a], first[b])):
             gap = core_xy[here] - core_xy[there]
-            quick[these] |= np.hypot(gap[:, 0], gap[:, 1]) <= eps_m
-    joined = pairs[quick]
-    rest = pairs[~quick]
+            near |= np.hypot(gap[:, 0], gap[:, 1]) <= eps_m
+        quick.append(pairs[near])
+        slow.append(pairs[~near])
+    joined, rest = np.concatenate(quick), np.concatenate(slow)
     _, component = _components(m, joined)
     # Smallest comparisons first: they often settle the large ones.
     rest = rest[component[rest[:, 0]] != component[rest[:, 1]]]
@@ -174,23 +179,16 @@ def _first_of_each(ascending: _IntArray) -> _IntArray:
     return np.flatnonzero(np.diff(ascending, prepend=ascending[0] - 1)) if len(ascending) else np.empty(0, dtype=np.int64)
 
 
-def _offset(keys: _IntArray, pairs: _IntArray) -> _IntArray:
-    a, b = keys[pairs[:, 0]], keys[pairs[:, 1]]
-    return np.stack([(b >> 32) - (a >> 32), (b & 0xFFFFFFFF) - (a & 0xFFFFFFFF)], axis=1)
-
-
-def _neighbouring(keys: _IntArray) -> _IntArray:
-    """Pairs (a, b) of core cells near enough that some of their points may be within reach; each pair once."""
-    found = []
+def _neighbouring(keys: _IntArray) -> Iterator[tuple[_FloatArray, _IntArray]]:
+    """Pairs (a, b) of core cells near enough that some of their points may be within reach; each pair once, with the way from a to b."""
+    column = keys & 0xFFFFFFFF
     for di, dj in ((0, 1), (0, 2), *((i, j) for i in (1, 2) for j in (-2, -1, 0, 1, 2))):
-        column = keys & 0xFFFFFFFF
-        can = column + dj >= 0
         wanted = keys + (di << 32) + dj
         at = np.searchsorted(keys, wanted)
         at[at == len(keys)] = 0
-        hit = np.flatnonzero(can & (keys[at] == wanted))
-        found.append(np.stack([hit, at[hit]], axis=1))
-    return np.concatenate(found).astype(np.int64)
+        hit = np.flatnonzero((column + dj >= 0) & (keys[at] == wanted))
+        if len(hit):
+            yield np.array([di, dj], dtype=np.float64), np.stack([hit, at[hit]], axis=1)
 
 
 def _argmax_per_cell(values: _FloatArray, first: _IntArray, sizes: _IntArray) -> _IntArray:

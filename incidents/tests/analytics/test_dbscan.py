@@ -56,6 +56,49 @@ def test_twenty_thousand_points_of_every_density_agree_with_scikit_learn(seed):
     assert_agrees(xy, eps_m=float(rng.choice([60, 150, 300])), min_points=int(rng.choice([3, 10, 40])))
 
 
+@settings(max_examples=120, deadline=None)
+@given(
+    points=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=150),
+    step_m=st.sampled_from([1.0, 50.0, 100.0]),
+    radius=st.sampled_from([1, 2, 3, 5, 10]),  # 5 is reached by (3, 4) too: many distances lie exactly on the radius
+    min_points=st.integers(1, 9),
+    east_m=st.sampled_from([0.0, 500_000.0, -20_000_000.0]),
+)
+def test_on_a_lattice_whose_distances_lie_exactly_on_the_radius_it_agrees_too(points, step_m, radius, min_points, east_m):
+    xy = np.array(points, dtype=float) * step_m + [east_m, 3_250_000.0 if east_m else 0.0]
+    assert_agrees(xy, eps_m=radius * step_m, min_points=min_points)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    spacing=st.integers(1, 400),
+    n=st.integers(1, 300),
+    copies=st.integers(1, 6),
+    slope=st.sampled_from([(1, 0), (0, 1), (3, 4)]),
+    min_points=st.integers(1, 30),
+)
+def test_lines_and_points_one_on_another_agree_too(spacing, n, copies, slope, min_points):
+    along = np.repeat(np.arange(n), copies)[:, None] * spacing * np.array(slope, dtype=float)
+    assert_agrees(along, eps_m=300.0, min_points=min_points)
+
+
+@pytest.mark.parametrize(("n", "seed"), [(100_000, 1), (100_000, 2)])
+def test_a_hundred_thousand_points_of_a_nation_agree_with_scikit_learn(n, seed):
+    rng = np.random.default_rng(seed)
+    middles, spreads = rng.uniform([0, 0], [60_000, 80_000], (60, 2)), rng.uniform(150, 900, 60)
+    which = rng.integers(0, 60, n * 7 // 10)
+    blobs = middles[which] + rng.normal(size=(len(which), 2)) * spreads[which][:, None]
+    labels = assert_agrees(
+        np.concatenate([blobs, rng.uniform([0, 0], [60_000, 80_000], (n - len(which), 2))]), eps_m=300.0, min_points=10
+    )
+    assert labels.max() > 20
+
+
+def test_one_point_is_noise_or_a_cluster_of_its_own():
+    assert dbscan(np.array([[5.0, 5.0]]), eps_m=300, min_points=2).tolist() == [NOISE]
+    assert dbscan(np.array([[5.0, 5.0]]), eps_m=300, min_points=1).tolist() == [0]
+
+
 def test_the_radius_is_inclusive():
     xy = np.array([[0.0, 0], [300, 0], [600, 0], [901, 0]])
     assert dbscan(xy, eps_m=300, min_points=2).tolist() == [0, 0, 0, NOISE]
