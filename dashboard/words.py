@@ -80,6 +80,12 @@ LIMITS: Words = {
     "no_season": _("It compares two windows as they are, without the season."),
     "clustering_within_a_season": _("Where a place is busy for a season only, that alone looks like near repeats."),
     "times_as_reported": _("It takes times as they were reported; a burglary found on Sunday may have happened on Friday."),
+    "smooth_background": _(
+        "“Stands out” is judged against a background that is smooth over about 1.2 km, in which incidents do not bring one another about."
+    ),
+    "outline_round_the_crowd": _(
+        "An outline is drawn round today's crowd: counts before are lower inside it by the drawing alone, which the rate ratio takes off."
+    ),
     "late_reports": _("Reports that came late were not there when it learnt."),
 }
 TACTICS: Words = {

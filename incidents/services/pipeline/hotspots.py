@@ -21,7 +21,7 @@ from incidents.services.pipeline.steps import Outcome, Task, newest_incident
 from incidents.services.trust.cards import model_card
 
 PREVIOUS_WINDOWS = 6
-LIMITS = ["reports_not_crime", "background_smooth", "poisson_background", "outline_corrected", "no_location_left_out"]
+LIMITS = ["reported_only", "not_people", "smooth_background", "outline_round_the_crowd", "boundaries", "late_reports"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def hot_spots(task: Task) -> Outcome:
         return Outcome(rows, counts)
     card = model_card(
         model=HotSpot.MODEL,
-        purpose="describes_crowding",
+        purpose="hot_spots",
         learnt_from=since,
         learnt_to=windows.end,
         incidents=len(now) + len(past.age),

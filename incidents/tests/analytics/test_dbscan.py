@@ -88,9 +88,7 @@ def test_a_hundred_thousand_points_of_a_nation_agree_with_scikit_learn(n, seed):
     middles, spreads = rng.uniform([0, 0], [60_000, 80_000], (60, 2)), rng.uniform(150, 900, 60)
     which = rng.integers(0, 60, n * 7 // 10)
     blobs = middles[which] + rng.normal(size=(len(which), 2)) * spreads[which][:, None]
-    labels = assert_agrees(
-        np.concatenate([blobs, rng.uniform([0, 0], [60_000, 80_000], (n - len(which), 2))]), eps_m=300.0, min_points=10
-    )
+    labels = assert_agrees(np.concatenate([blobs, rng.uniform([0, 0], [60_000, 80_000], (n - len(which), 2))]), eps_m=300.0, min_points=10)
     assert labels.max() > 20
 
 
