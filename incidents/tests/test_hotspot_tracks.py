@@ -100,7 +100,7 @@ def test_a_place_short_of_one_incident_for_some_nights_is_the_same_place_when_it
     night()
     (first,) = standing()
     night(days=2)
-    assert standing() == [] and announced()[-2:] == [("gone", ""), ("gone", "property")]
+    assert standing() == [] and sorted(announced()[-2:]) == [("gone", ""), ("gone", "property")]
     crowd(EAST, 29.35, n=12, days_ago=(-2.9, -2.1))
     night(days=2 + away.days) if is_back else night(days=30)
     if not is_back:
@@ -108,7 +108,7 @@ def test_a_place_short_of_one_incident_for_some_nights_is_the_same_place_when_it
         return
     (again,) = standing()
     assert (again.change, again.track_id, again.track.gone_at) == ("returned", first.track_id, None)
-    assert announced()[-2:] == [("returned", ""), ("returned", "property")]
+    assert sorted(announced()[-2:]) == [("returned", ""), ("returned", "property")]
 
 
 def test_a_look_back_touches_no_track(crowd):
