@@ -47,6 +47,7 @@ def run(report: Report) -> None:
     client.force_login(person)
     _doors(report, client, region.code)
     _documents(report, client, region.code)
+    _chance(report, region)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     report.row(SECTION, "peak memory", round(peak), "MB", "the process that answered all of this, the PDFs' children apart")
 
@@ -103,6 +104,41 @@ def _documents(report: Report, client: Any, code: str) -> None:
     report.row(
         SECTION, "summary PDF, again within two minutes", round(time.perf_counter() - began, 3), "s", "kept for all who see the same"
     )
+
+
+def _chance(report: Report, region: Any) -> None:
+    """How many lines of a type's table would be called changed, over nine years: by Poisson counts, by their own swing, and as shown."""
+    import numpy as np
+    from django.db import connection
+
+    from incidents.analytics.false_discovery import q_values
+    from incidents.analytics.rates import dispersion, rate_ratio
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (%s - (occurred_at AT TIME ZONE %s)::date) / 7, type_id, count(*) FROM incidents_incident"
+            " WHERE region_id = %s AND (occurred_at AT TIME ZONE %s)::date <= %s GROUP BY 1, 2",
+            [UNTIL, region.time_zone, region.pk, region.time_zone, UNTIL],
+        )
+        rows = cursor.fetchall()
+    types = sorted({kind for _back, kind, _n in rows})
+    counts = np.zeros((len(types), 1 + max(back for back, _kind, _n in rows)))
+    for back, kind, n in rows:
+        counts[types.index(kind), -1 - back] = n
+    counts = counts[:, 1:]  # the oldest week is not whole
+    for name, length, step in (("7 days", 1, 1), ("28 days", 4, 4)):
+        called: dict[str, list[float]] = {"poisson": [], "swing": [], "shown": []}
+        for end in range(60, counts.shape[1], step):
+            now, before = counts[:, end - length : end].sum(axis=1), counts[:, end - 2 * length : end - length].sum(axis=1)
+            enough = now + before >= 10
+            swing = rate_ratio(now, before, dispersion=dispersion(counts[:, end - 53 : end - 4])).p
+            called["poisson"].extend(rate_ratio(now, before).p[enough] <= 0.05)
+            called["swing"].extend(swing[enough] <= 0.05)
+            called["shown"].extend(q_values(np.where(enough, swing, np.nan))[enough] <= 0.05)
+        shares = {key: 100 * float(np.mean(values)) for key, values in called.items()}
+        note = f"of {len(called['shown']):,} lines; at 5 % by plain Poisson counts {shares['poisson']:.1f}"
+        note += f", by each line's swing {shares['swing']:.1f}"
+        report.row(SECTION, f"lines called changed, {name} against those before", round(shares["shown"], 1), "%", note)
 
 
 def _answered(client: Any, path: str) -> bytes:

@@ -174,6 +174,12 @@ class ComparePage:
             found.weeks_end, found.total.weeks, blank=found.weeks_without_data, width=760, height=200, margins=(10, 12, 24, 44)
         )
 
+    @cached_property
+    def weekly_narrow(self) -> WeeklyChart:
+        """The same for a phone, where the wide one's words would be too small."""
+        found = self.comparison
+        return weekly_chart(found.weeks_end, found.total.weeks, blank=found.weeks_without_data, height=150)
+
     @property
     def weekly_table(self) -> list[tuple[date, int | None]]:
         found = self.comparison

@@ -17,6 +17,7 @@ from accounts.jurisdiction import jurisdiction_of
 from core import pdf
 from core.version import code_version
 from dashboard.compare import PERIOD_NAMES
+from dashboard.trend_charts import weekly_chart
 from geography.models import Region, Zone
 from incidents.services.compare import Scope, regions_of
 from incidents.services.summary import (
@@ -102,12 +103,20 @@ def _link(scope: Scope, evidence: Evidence | None) -> str:
 
 
 def context_of(summary: Summary) -> dict[str, Any]:
-    total = summary.comparison.total
+    found = summary.comparison
+    total = found.total
+    places = [(row, row.figures["28d"]) for row in found.tables["governorate"]] if summary.scope.zone is None else []
     return {
         "summary": summary,
         "scope": summary.scope,
         "sections": sections_of(summary),
         "periods": [(str(PERIOD_NAMES[facts.period.key]), facts, total.figures[facts.period.key]) for facts in summary.comparison.periods],
+        "weekly": weekly_chart(
+            found.weeks_end, total.weeks, blank=found.weeks_without_data, width=640, height=120, margins=(8, 10, 20, 40)
+        ),
+        "weekly_narrow": weekly_chart(found.weeks_end, total.weeks, blank=found.weeks_without_data, height=130),
+        # One line alone repeats the whole.
+        "governorates": sorted(places, key=lambda item: (-item[1].now, item[0].code)) if len(places) > 1 else [],
         "version": code_version(),
     }
 

@@ -60,9 +60,9 @@ def notes_of(facts: PeriodFacts, found: Comparison) -> list[str]:
     for which, spans in facts.missing.items():
         for span in spans:
             given = {"which": names[which], "from": _day(span.first), "to": _day(span.last)}
-            text = _("%(which)s has no data from %(from)s to %(to)s.") % given
+            text = _("%(which)s: no data from %(from)s to %(to)s.") % given
             if which != "now" and facts.is_comparable[which]:
-                text = _("%(which)s has no data from %(from)s to %(to)s; the change is per day with data.") % given
+                text = _("%(which)s: no data from %(from)s to %(to)s; the change is per day with data.") % given
             notes.append(text)
     notes += [_note(note, names.get(note.against, "")) for note in facts.notes]
     if not found.swing_is_known:

@@ -39,7 +39,7 @@ def test_the_page_shows_counts_changes_trends_and_hours(client: Any, cast: Cast,
     assert "Compare: <bdi>Kuwait</bdi>" in page
     assert '<b class="num">28</b>' in page
     assert "could be chance" in page
-    assert page.count('<svg class="chart') == 2
+    assert page.count('<svg class="chart') == 3
     assert "Synthetic data" in page
     assert "Property" in page
 
@@ -113,7 +113,7 @@ def test_what_has_no_data_is_said_not_counted_as_a_fall(
     put(police_112, burglary, each(end - timedelta(days=60), end, 2), governorate=places.hawalli)
     client.force_login(cast.officer)
     page = text(client)
-    assert "The same days last year has no data from" in page
+    assert "The same days last year: no data from" in page
     assert "no data" in page
     assert "-100" not in page and "−100" not in page
 
