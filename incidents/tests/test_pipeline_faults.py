@@ -32,6 +32,14 @@ from datetime import datetime
 from incidents.services.pipeline import run_pipeline
 run_pipeline(trigger="nightly", as_of=datetime.fromisoformat(sys.argv[1]), regions=["kw"], only=["hotspots", "forecasts"])
 """
+COMMAND = """
+import django
+django.setup()
+from incidents.tests import slow_steps
+slow_steps.use_slow_steps()
+from django.core.management import call_command
+call_command("run_pipeline", "--region", "kw", "--json")
+"""
 CELERY = ["-m", "celery", "-A", "khareetaty", "worker", "--loglevel", "warning"]
 WAKE = """
 import sys
@@ -115,6 +123,19 @@ def test_a_step_whose_process_is_killed_is_handed_on_and_nothing_is_stored_twice
     assert_done_once()
     cut_off.refresh_from_db()
     assert cut_off.attempts == 2 and done < set(NearRepeat.objects.values_list("pk", flat=True))
+
+
+def test_ctrl_c_stops_the_run_and_stores_nothing_of_the_step_in_hand(places, slow, started):
+    process = started("-c", COMMAND, STEP_SECONDS="0.5")
+    wait_for(lambda: PipelineStep.objects.filter(status="done").exists() and PipelineStep.objects.filter(status="running").exists())
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(20) == 130
+    run = PipelineRun.objects.get()
+    done = set(run.steps.filter(status="done").values_list("name", flat=True))
+    assert run.status == "cancelled" and run.cancel_reason == "Interrupted at the command line"
+    assert set(run.steps.exclude(status="done").values_list("status", flat=True)) == {"cancelled"}
+    assert {f"slow:kw:{category}" for category in NearRepeat.objects.values_list("category", flat=True)} == done
+    assert Event.objects.get(type="pipeline.finished").data["status"] == "cancelled"
 
 
 @pytest.mark.faults

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from incidents.models import PipelineRun
 from incidents.services.pipeline import Parameters, Progress, create_run, execute_run, request_cancel
 from incidents.services.pipeline.kinds import KINDS
 from incidents.services.pipeline.lease import worker_name
+from incidents.services.pipeline.planning import plan_run
 
 MAX_WORKERS = 32
 
@@ -64,7 +66,11 @@ class Command(BaseCommand):
         try:
             with audit.acting(door="cli"):
                 run = self._joined(options["join"]) if options["join"] is not None else self._created(options)
-                helpers = [self._helper(run, with_json=options["json"]) for _n in range(options["workers"] - 1)]
+                if options["workers"] > 1:
+                    plan_run(run)
+                    helpers = [self._helper(run, options) for _n in range(options["workers"])]
+                    for helper in helpers:
+                        helper.wait()
                 show.start()
                 run = execute_run(run=run, on_progress=show, wait=options["join"] is None)
         except DomainError as error:
@@ -74,7 +80,7 @@ class Command(BaseCommand):
             sys.exit(130)
         finally:
             show.stop()
-            workers = [_peak(), *(_told(helper) for helper in helpers)]
+            workers = [_told(helper) for helper in helpers] or [_peak()]
         if options["join"] is not None:
             self.stdout.write(json.dumps(workers[0]))
             return
@@ -94,17 +100,12 @@ class Command(BaseCommand):
             raise CommandError(f"There is no run {pk}.")
         return run
 
-    def _helper(self, run: PipelineRun, *, with_json: bool) -> subprocess.Popen[str]:
-        """A process of its own: what one step leaves in memory is not carried into another's, and a crash takes one step along."""
-        command = [
-            sys.executable,
-            sys.argv[0] if sys.argv[0].endswith("manage.py") else "manage.py",
-            "run_pipeline",
-            "--join",
-            str(run.pk),
-            "--json",
-        ]
-        return subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, stderr=None if with_json else sys.stdout, text=True)
+    def _helper(self, run: PipelineRun, options: dict[str, Any]) -> subprocess.Popen[str]:
+        """A worker: a process of its own, with its share of the cores, so that the workers' threads do not wait for one another."""
+        command = [sys.executable, "manage.py", "run_pipeline", "--join", str(run.pk), "--json"]
+        threads = str(max(1, (os.cpu_count() or 1) // options["workers"]))
+        env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), threads)
+        return subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, stdout=subprocess.PIPE, text=True)
 
     def _cancel(self, run: PipelineRun | None) -> None:
         if run is None:

@@ -1,4 +1,4 @@
-"""Every kind of step a run is made of, in order. A new result is one line here."""
+"""Every kind of step a run is made of, the heaviest first: so a first night, of which no step was ever timed, is shared well."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from incidents.services.pipeline.surfaces import described_surfaces, surfaces
 from incidents.services.pipeline.tracks import keep_tracks
 
 KINDS: dict[str, Kind] = {
-    "hotspots": Kind(hot_spots, (HotSpot,), "hot_spots", parts=categories, scope=lambda model, part: Q(category=part), before=keep_tracks),
-    "surfaces": Kind(surfaces, (Surface,), "surfaces", scope=described_surfaces),
     "risk": Kind(risk, (Surface, ModelChoice), "risk_surfaces", parts=risk_parts, scope=risk_scope),
-    "near_repeat": Kind(near_repeat, (NearRepeat,), "near_repeats"),
     "forecasts": Kind(forecasts, (Forecast, ModelChoice), "forecasts", parts=parts_of_forecasts, scope=scope_of_forecasts),
+    "near_repeat": Kind(near_repeat, (NearRepeat,), "near_repeats"),
+    "surfaces": Kind(surfaces, (Surface,), "surfaces", scope=described_surfaces),
+    "hotspots": Kind(hot_spots, (HotSpot,), "hot_spots", parts=categories, scope=lambda model, part: Q(category=part), before=keep_tracks),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,9 +71,15 @@ def trigger_in_words(run: PipelineRun) -> str:
 
 def counts_in_words(counts: Mapping[str, Any]) -> list[str]:
     """The figures of a step or a run that everybody reads, a phrase each."""
-    said = [str(_EMPTY.get(str(counts["empty_because"]), counts["empty_because"]))] if counts.get("empty_because") else []
+    said = [_empty_in_words(str(counts["empty_because"]))] if counts.get("empty_because") else []
     figures = {name: counts[name] for name in _FIGURES if isinstance(counts.get(name), int)}
     return said + [_counted(name, n) % {"n": f"{n:,}"} for name, n in figures.items()]
+
+
+def _empty_in_words(why: str) -> str:
+    if short := re.fullmatch(r"too little history: (\d+) days, needs (\d+)", why):
+        return _("too little history: %(days)s days, needs %(needed)s") % {"days": short[1], "needed": short[2]}
+    return str(_EMPTY.get(why, why))
 
 
 def _counted(name: str, n: int) -> str:
