@@ -12,11 +12,14 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from accounts.jurisdiction import jurisdiction_of
-from dashboard.words import LEVELS, LIMITS, PURPOSES, REASONS, facts_said, model_name, said
+from dashboard.words import LEVELS, LIMITS, PURPOSES, REASONS, facts_said, figure, model_name, said
 from geography.models import Region
 from incidents.models import HotSpot, ModelCard, ModelChoice, ModelSwitch
 from incidents.services.trust.bias import Balance, bias_report
 from incidents.services.trust.switches import known_models, switched_off
+
+DECISIVE = {"beats_baseline", "ahead_within_chance", "loses_to_baseline", "not_clear", "switched_off", "too_little_history"}
+EACH = "*"  # a choice made for each category of its level
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,24 @@ class Published:
     def baseline_stands_in(self) -> bool:
         return bool(self.shown) and self.shown == self.choice.best_baseline and self.shown != self.choice.champion
 
+    @property
+    def why(self) -> list[tuple[str, str]]:
+        """The reasons that decided."""
+        return [(text, facts) for code, text, facts in self._reasons if code in DECISIVE]
+
+    @property
+    def beside(self) -> list[tuple[str, str]]:
+        """What else was noted."""
+        return [(text, facts) for code, text, facts in self._reasons if code not in DECISIVE]
+
     @cached_property
-    def reasons(self) -> list[tuple[str, str]]:
+    def _reasons(self) -> list[tuple[str, str, str]]:
         found = []
         if self.choice.published in self.off:
-            found.append((said(REASONS, "switched_off"), self.off[self.choice.published].reason))
+            found.append(("switched_off", said(REASONS, "switched_off"), self.off[self.choice.published].reason))
         for item in self.choice.reasons:
             code, facts = (item[0], item[1] if len(item) > 1 else {}) if isinstance(item, list) and item else (str(item), {})
-            found.append((said(REASONS, str(code)), facts_said(facts)))
+            found.append((str(code), said(REASONS, str(code)), facts_said(facts)))
         return found
 
 
@@ -68,10 +81,12 @@ def published_now(region: Region, names: Mapping[str, str]) -> list[Published]:
     choices = ModelChoice.objects.filter(region=region, is_current=True).select_related("run").order_by("predicts", "category", "level")
     rows = [Published(choice, _category(choice.category, names), off) for choice in choices]
     order = {level: place for place, level in enumerate(LEVELS)}
-    return sorted(rows, key=lambda row: (row.choice.predicts, row.choice.category, order.get(row.choice.level, len(order))))
+    return sorted(rows, key=lambda row: (row.choice.predicts != "risk", row.choice.category, order.get(row.choice.level, len(order))))
 
 
 def _category(category: str, names: Mapping[str, str]) -> str:
+    if category == EACH:
+        return _("Each category")
     return names.get(category, category) if category else _("All together")
 
 
@@ -150,31 +165,43 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
-def _scores(scores: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """By model: each metric with its interval where there is one."""
-    return [(model_name(str(model)), _figures(found)) for model, found in scores.items()]
+@dataclass(frozen=True)
+class Table:
+    """Backtest figures: a row a model (or a level), a column a metric."""
+
+    title: str
+    metrics: list[str]
+    rows: list[tuple[str, list[str]]]
 
 
-def _figures(found: Any) -> list[tuple[str, str]]:
-    if not isinstance(found, Mapping):
-        return [("", _number(found))]
-    rows: list[tuple[str, str]] = []
-    for name, value in found.items():
-        title = str(name).replace("_", " ")
-        if isinstance(value, Mapping) and "value" in value:
-            between = f" ({_number(value['low'])} – {_number(value['high'])})" if "low" in value and "high" in value else ""
-            rows.append((title, _number(value["value"]) + between))
-        elif isinstance(value, Mapping):
-            rows += [(f"{title} {inner}", text) for inner, text in _figures(value)]
-        elif isinstance(value, list):
-            rows.append((title, " – ".join(_number(item) for item in value)))
-        else:
-            rows.append((title, _number(value)))
-    return rows
+def _scores(scores: Mapping[str, Any]) -> list[Table]:
+    """By level, model and metric (a table each level), or by level and metric (one table); each value may have an interval."""
+    deep = {name: found for name, found in scores.items() if isinstance(found, Mapping) and _is_deep(found)}
+    flat = {name: found for name, found in scores.items() if name not in deep and isinstance(found, Mapping)}
+    tables = [_table(_row_name(name), found) for name, found in deep.items() if found]
+    return [*tables, _table("", flat)] if flat else tables
 
 
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value if value is not None else "–")
+def _is_deep(found: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, Mapping) and "value" not in value for value in found.values())
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> Table:
+    metrics = list(dict.fromkeys(metric for row in rows.values() if isinstance(row, Mapping) for metric in row))
+    shown = [(_row_name(name), [_cell(row.get(metric)) for metric in metrics]) for name, row in rows.items() if isinstance(row, Mapping)]
+    return Table(title, [metric.replace("_", " ") for metric in metrics], shown)
+
+
+def _row_name(name: str) -> str:
+    return said(LEVELS, name) if name in LEVELS else model_name(name)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = [value.get("value"), value.get("low"), value.get("high")]
+    if isinstance(value, list) and len(value) == 3 and value[1] is None and value[2] is None:
+        return figure(value[0])
+    return figure(value)
 
 
 def balance_in_sight(region: Region, viewer: object) -> list[Balance]:

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from dashboard.charts import Tick
 
-LOWEST, HIGHEST = 0.5, 2.0
+REACHES = (1.1, 1.25, 1.5, 2.0)
+"""How far a chart reaches to either side of level: the nearest of these that holds every week, at most the last."""
 
 
 class Weekly(Protocol):
@@ -53,11 +54,14 @@ def ratio_chart(weeks: Sequence[Weekly], *, width: float = 340, height: float = 
     >>> ratio_chart([W(), W()]).dots[0][1] == ratio_chart([W(), W()]).even_y
     True
     """
-    top, bottom, left, right = 8.0, height - 20, 30.0, width - 8
+    top, bottom, left, right = 8.0, height - 20, 34.0, width - 14
+    ratios = [ratio for week in weeks for ratio in (week.ratio, week.running) if ratio is not None and math.isfinite(ratio) and ratio > 0]
+    furthest = max((max(ratio, 1 / ratio) for ratio in ratios), default=1.0)
+    reach = next((reach for reach in REACHES if furthest <= reach), REACHES[-1])
 
     def y(value: float) -> float:
-        inside = min(max(value, LOWEST), HIGHEST)
-        return round(bottom - (bottom - top) * math.log(inside / LOWEST) / math.log(HIGHEST / LOWEST), 1)
+        inside = min(max(value, 1 / reach), reach)
+        return round(bottom - (bottom - top) * math.log(inside * reach) / (2 * math.log(reach)), 1)
 
     first = weeks[0].starts if weeks else date(2000, 1, 3)
     span = max((weeks[-1].starts - first).days, 1) if weeks else 1
@@ -76,6 +80,6 @@ def ratio_chart(weeks: Sequence[Weekly], *, width: float = 340, height: float = 
         y(1.0),
         dots,
         " ".join(f"{a:g},{b:g}" for a, b in running),
-        tuple(Tick(y(value), f"{value:g}") for value in (LOWEST, 1.0, HIGHEST)),
+        tuple(Tick(y(value), f"{value:.2g}") for value in (1 / reach, 1.0, reach)),
         tuple(Tick(x(week.starts), week.starts) for week in named),
     )

@@ -22,17 +22,12 @@ MODELS: Words = {
     "calendar_counts": _("Calendar counts"),
     "ets": _("Exponential smoothing"),
     "theta": _("Theta"),
-    "auto_ets": _("Exponential smoothing"),
-    "auto_arima": _("ARIMA"),
-    "global_counts": _("One model over all series"),
     "mean_28": _("Mean of 28 days"),
     "same_weekday": _("Same weekday"),
     "last_week": _("Last week"),
-    "ensemble": _("Ensemble"),
     "last_4_weeks": _("Counts of the last 4 weeks"),
     "last_52_weeks": _("Counts of the last 52 weeks"),
     "last_208_weeks": _("Counts of the last 208 weeks"),
-    "kernel_density": _("Kernel density, 52 weeks"),
     "kernel_52_weeks": _("Kernel density, 52 weeks"),
 }
 LEVELS: Words = {
@@ -116,11 +111,22 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def facts_said(facts: Any) -> str:
-    """The figures that came with a reason, in one short line."""
+    """The figures that came with a reason, in one short line: ratios with their intervals, and how many origins."""
     if not isinstance(facts, Mapping):
         return ""
-    return " · ".join(f"{str(name).replace('_', ' ')} {_short(value)}" for name, value in facts.items())
+    given = dict(facts)
+    if {"ratio", "low", "high"} <= set(given):
+        given = {"ratio": [given.pop("ratio"), given.pop("low"), given.pop("high")], **given}
+    return " · ".join(f"{str(name).replace('_', ' ')} {figure(value)}" for name, value in given.items() if name not in {"champion", "won"})
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def figure(value: Any) -> str:
+    """A number, or a value with its interval (three numbers); names of models in words."""
+    if isinstance(value, list | tuple) and len(value) == 3 and isinstance(value[0], int | float):
+        between = f" ({figure(value[1])} – {figure(value[2])})" if value[1] is not None and value[2] is not None else ""
+        return figure(value[0]) + between
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, str) and value in MODELS:
+        return f"“{MODELS[value]}”"
+    return "–" if value is None else str(value)

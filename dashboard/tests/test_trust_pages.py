@@ -286,3 +286,27 @@ def test_every_page_is_in_arabic_too(scored, issued, cast):
     client.cookies["django_language"] = "ar"
     for name in ("scoreboard", "models", "handover", "handover-suppressions"):
         assert 'dir="rtl"' in client.get(reverse(name)).content.decode()
+
+
+def test_the_panel_of_a_cell_says_who_holds_it_back_and_where_to_do_so(issued, cast):
+    address = reverse("surfaces-why", args=[issued.pk, issued.columns[0], issued.rows[0]])
+    client = enter(cast.supervisor)
+    page = client.get(address).content.decode()
+    assert "Hold this place back from patrol" in page and "Held back" not in page
+    client.post(reverse("handover-suppressions"), GIVEN)
+    page = client.get(address).content.decode()
+    assert "Held back from patrol" in page and "A wedding hall." in page
+    seen = enter(cast.officer).get(address).content.decode()
+    assert "A wedding hall." in seen and "Hold this place back" not in seen
+
+
+def test_a_baseline_that_stands_in_for_a_model_switched_off_is_on_the_map_with_its_classes(issued, cast, places):
+    zones = [places.hawalli] * 3
+    cells = list(zip(issued.columns[:3], issued.rows[:3], strict=True))
+    stored = {"role": "baseline", "model": "last_52_weeks", "classes": []}  # as a run stores it
+    beside = risk(issued.run, places.region, cells, [3.0, 2.0, 0.0], governorates=zones, **stored)
+    client = enter(cast.superadmin)
+    assert client.get(reverse("surfaces-why", args=[beside.pk, *cells[0]])).status_code == 404
+    client.post(reverse("models-switch", args=["ensemble"]), {"on": "0", "reason": "One street only."})
+    assert client.get(reverse("surfaces-why", args=[issued.pk, *cells[0]])).status_code == 404
+    assert client.get(reverse("surfaces-why", args=[beside.pk, *cells[0]])).context["reasons"].class_ == 5

@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from dashboard.filters import category_names
+from dashboard.held_back import held_back_at
 from dashboard.hotspot_files import as_csv, as_geojson
 from dashboard.hotspot_times import moments_of
 from dashboard.hotspots import MAX_SPOTS, categories_of, hot_spot_of, hot_spots_by_region
@@ -52,6 +53,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
         "hot": hot,
         "category_name": category_names().get(hot.category, hot.category),
         "map_filters": urlencode(filters),
+        **held_back_at(request, hot.centre.x, hot.centre.y, hot.category),
     }
     return _fresh(render(request, "dashboard/hotspot.html", context))
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from core.errors import NotFound
 from dashboard import surfaces as words
+from dashboard.held_back import held_back_at
 from dashboard.views.layers import answer, for_scripts, problem
 from dashboard.words import model_name
 from geography.models import Zone
@@ -117,6 +118,7 @@ def cell(request: HttpRequest, pk: int, column: str, row: str) -> HttpResponse:
         "model": model_name(surface.model),
         "notes": words.notes(surface),
         "parameters": sorted(surface.parameters.items()),
+        **held_back_at(request, reasons.longitude, reasons.latitude, surface.category),
     }
     template = "dashboard/_surface_why.html" if "HX-Request" in request.headers else "dashboard/surface_why.html"
     response = render(request, template, context)

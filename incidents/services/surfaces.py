@@ -16,6 +16,7 @@ from accounts.jurisdiction import jurisdiction_of
 from core.errors import NotFound
 from geography.models import Zone
 from incidents.analytics.grid import Cells
+from incidents.analytics.risk_classes import risk_classes
 from incidents.models import ModelChoice, Surface
 from incidents.models.trust import Predicts
 from incidents.querysets import SurfaceQuerySet
@@ -139,11 +140,18 @@ def sight(viewer: object, surface: Surface) -> Sight:
         surface=surface,
         cells=Cells(column(surface.columns, np.int64), column(surface.rows, np.int64), surface.cell_m),
         values=column(surface.values, np.float64),
-        classes=column(surface.classes, np.int64),
+        classes=_classes(surface)[chosen],
         governorate_ids=column(surface.governorate_ids, np.int64),
         area_ids=column(surface.area_ids, np.int64),
         parts=np.array(surface.parts, dtype=np.float64).reshape(len(surface.columns), len(surface.part_names))[chosen],
     )
+
+
+def _classes(surface: Surface) -> NDArray[np.int64]:
+    """As stored; a baseline that stands in for a model switched off was stored without, and is classed as any risk surface is."""
+    if surface.classes or surface.kind != Surface.Kind.RISK:
+        return np.array(surface.classes or np.zeros(len(surface.columns)), dtype=np.int64)
+    return risk_classes(np.array(surface.values, dtype=np.float64)) if surface.values else np.empty(0, dtype=np.int64)
 
 
 def why(viewer: object, pk: int, *, column: int, row: int) -> Reasons:

@@ -62,7 +62,7 @@ def risk(
         columns=[column for column, _ in cells],
         rows=[row for _, row in cells],
         values=values,
-        classes=[1] * len(cells),
+        classes=given.pop("classes", [1] * len(cells)),
         governorate_ids=[zone.pk for zone in governorates] if governorates else [0] * len(cells),
         is_current=given.pop("is_current", True),
         **given,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from django.contrib.gis.geos import Point
 
+from incidents.analytics.risk_classes import risk_classes
 from incidents.models import Incident, ModelCard, ModelChoice, Surface
 from incidents.services import pipeline
-from incidents.services.pipeline.risk import risk_classes
 from incidents.services.trust.switches import switch_model
 
 NIGHT = datetime(2026, 3, 9, 23, 0, tzinfo=UTC)  # 02:00 in Kuwait

@@ -11,11 +11,12 @@ import numpy as np
 from django.db.models import Count, Model, Q
 from numpy.typing import NDArray
 
-from incidents.analytics.evaluation import Estimate, Hits, bootstrap_ratio, cells_of, hits_at, total
+from incidents.analytics.evaluation import Estimate, Hits, bootstrap_ratio, hits_at, total
 from incidents.analytics.grid import Cells
 from incidents.analytics.risk import NAME, TRAIN_WEEKS, RiskModel, TooLittleHistory, check_history, counted, fit_risk, origins_until
 from incidents.analytics.risk_backtest import AREA_SHARES, walk
 from incidents.analytics.risk_baselines import BASELINES
+from incidents.analytics.risk_classes import risk_classes
 from incidents.analytics.risk_components import Components, Happened, components
 from incidents.analytics.risk_horizons import Clock, Horizon, horizons, read_clock
 from incidents.models import Incident, ModelCard, ModelChoice, Predicts, Surface
@@ -30,7 +31,6 @@ EVERYTHING = "all"
 LEAST_A_YEAR = 300  # below, a category has no surface of its own
 MOST_CATEGORIES = 12
 GATE_WEEKS, GATE_REFIT_WEEKS, LEAST_GATE_WEEKS = 26, 13, 8
-_TOP_SHARES = (0.01, 0.03, 0.05, 0.20)  # classes 5, 4, 3, 2; the rest is 1
 WEEKS_OF = {"last_4_weeks": 4, "last_52_weeks": 52, "last_208_weeks": 208, "kernel_52_weeks": 52}
 LIMITS = ("reported_only", "not_people", "changes", "late_reports", "rare")
 _Array = NDArray[np.float64]
@@ -301,16 +301,6 @@ def _surface(ground: _Ground, horizon: Horizon, name: str, values: _Array, parts
         },
         is_synthetic=bool(ground.points.is_synthetic.any()),
     )
-
-
-def risk_classes(values: _Array) -> NDArray[np.int64]:
-    """5: the top 1 % of the cells; 4: to 3 %; 3: to 5 %; 2: to 20 %; 1: the rest. Cells with nothing to expect are never above 1."""
-    classes = np.ones(len(values), dtype=np.int64)
-    order = np.argsort(-values, kind="stable")
-    for class_, share in zip((2, 3, 4, 5), reversed(_TOP_SHARES), strict=True):
-        classes[order[: cells_of(share, len(values))]] = class_
-    classes[values <= 0] = 1
-    return classes
 
 
 def _card(ground: _Ground, model: RiskModel, rows: Sequence[Any]) -> ModelCard:
