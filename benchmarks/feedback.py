@@ -18,7 +18,7 @@ def run(report: Report) -> None:
         ("learning from what patrol finds", {"learns_from_found": True}),
         ("learning from reports, a tenth spread evenly", {"learns_from_found": False, "explore_share": 0.1}),
     ):
-        shares = patrol_shares(world, days=DAYS, runs=RUNS, seed=1, **given)[:, -365:].mean(axis=1)  # type: ignore[arg-type]
+        shares = patrol_shares(world, days=DAYS, runs=RUNS, seed=1, **given)[:, -365:].mean(axis=1)
         off, runaway = np.abs(shares - world.shares).max(axis=1).mean(), (shares.max(axis=1) > 0.8).mean()
         note = f"{RUNS} runs of {DAYS:,} days, the last year; true shares 37, 33, 30 %"
         report.row(GROUP, f"Districts' shares, {name}: off the truth by", float(off * 100), "points", note)

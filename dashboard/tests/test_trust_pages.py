@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -303,7 +304,7 @@ def test_the_panel_of_a_cell_says_who_holds_it_back_and_where_to_do_so(issued, c
 def test_a_baseline_that_stands_in_for_a_model_switched_off_is_on_the_map_with_its_classes(issued, cast, places):
     zones = [places.hawalli] * 3
     cells = list(zip(issued.columns[:3], issued.rows[:3], strict=True))
-    stored = {"role": "baseline", "model": "last_52_weeks", "classes": []}  # as a run stores it
+    stored: dict[str, Any] = {"role": "baseline", "model": "last_52_weeks", "classes": []}  # as a run stores it
     beside = risk(issued.run, places.region, cells, [3.0, 2.0, 0.0], governorates=zones, **stored)
     client = enter(cast.superadmin)
     assert client.get(reverse("surfaces-why", args=[beside.pk, *cells[0]])).status_code == 404
