@@ -93,7 +93,7 @@ def _link(scope: Scope, evidence: Evidence | None) -> str:
             return f"{reverse('hotspots')}#hotspot-{evidence.ids[0]}"
         if evidence.kind == "forecast":
             return reverse("forecast-zone", args=[evidence.ids[0]]) if len(evidence.ids) == 1 else reverse("forecast")
-        if evidence.kind == "choice":
+        if evidence.kind in ("choice", "score"):
             return reverse("scoreboard")
         if evidence.kind == "run":
             return reverse("runs-one", args=[evidence.ids[0]])

@@ -31,6 +31,7 @@ from incidents.models import (
 from incidents.services.compare import last_whole_day
 from incidents.services.summary import Summary, sentence, summarise, summary_scope
 from incidents.services.summary.wording import _WORDS
+from incidents.services.trust.suppressions import suppress_place
 from incidents.tests.compare_support import each, put
 
 
@@ -150,6 +151,18 @@ def test_a_falling_hot_spot_calls_for_nothing(cast: Cast, two_years: None, hot_s
     found = of(cast.supervisor)
     assert "It falls by more than chance brings" in said(found, "why")
     assert "suggest_property" not in codes(found, "recommended")
+
+
+def test_a_place_people_hold_back_is_told_and_not_suggested(cast: Cast, two_years: None, hot_spot: Callable[..., HotSpot]) -> None:
+    spot = hot_spot()
+    suppress_place(centre=spot.centre, radius_m=300, days=7, reason="A school holds its fair here.", by=cast.supervisor)
+    found = of(cast.supervisor)
+    assert "People hold it back from patrol until" in said(found, "why")
+    assert "suggest_property" not in codes(found, "recommended")
+
+
+def test_the_running_score_is_told_or_that_there_is_none(cast: Cast, two_years: None) -> None:
+    assert "No prediction has been scored here yet." in said(of(cast.supervisor), "limits")
 
 
 def test_without_incidents_it_is_honest(cast: Cast, places: Places) -> None:

@@ -26,7 +26,7 @@ class SummaryAskedSerializer(serializers.Serializer[Any]):
 
 
 class EvidenceSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="comparison, hot_spot, near_repeat, forecast (ids are zones), run, source, zone or choice.")
+    kind = serializers.CharField(help_text="comparison, hot_spot, near_repeat, forecast (ids: zones), run, source, zone, choice, score.")
     ids = serializers.ListField(child=serializers.IntegerField())
     run = serializers.IntegerField(allow_null=True, help_text="The run that made it.")
 

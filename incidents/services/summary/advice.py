@@ -30,7 +30,7 @@ def recommended(found: Comparison, what: Statements, why: Statements, freshness:
             section.add("suggest_run", because=statement.key)
     for statement in why.found:
         facts = statement.facts
-        if statement.code == "hot_spot" and not facts["falls"]:
+        if statement.code == "hot_spot" and not facts["falls"] and facts["held_until"] is None:
             code = AT_A_HOT_SPOT.get(facts["category"], "suggest_visit")
             section.add(code, place=facts["place"], rank=facts["rank"], peak_hour=facts["peak_hour"], because=statement.key)
         elif statement.code == "near_repeat":

@@ -76,6 +76,8 @@ def _runs(section: Statements, scope: Scope) -> None:
 
 
 def limits(viewer: object, scope: Scope, found: Comparison) -> Statements:
+    from incidents.services.trust.scoreboard import scoreboard  # numpy: not at start-up
+
     section = Statements("limits")
     if found.is_synthetic:
         section.add("synthetic")
@@ -105,6 +107,13 @@ def limits(viewer: object, scope: Scope, found: Comparison) -> Statements:
             published=choice.published,
             evidence=Evidence("choice", (choice.pk,), choice.run_id),
         )
+    board = scoreboard(region=scope.region, zone=scope.zone)
+    if board.predictions:
+        tally = board.tally()
+        won, lost, even, early = (tally[name] for name in ("won", "lost", "even", "early"))
+        section.add("scores", won=won, lost=lost, even=even, early=early, evidence=Evidence("score"))
+    else:
+        section.add("no_scores", evidence=Evidence("score"))
     if jurisdiction_of(viewer).agency_ids is not None:
         section.add("own_agencies")
     section.add("left_out")

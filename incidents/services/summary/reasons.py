@@ -40,9 +40,12 @@ def _hot_spots(section: Statements, viewer: object, scope: Scope) -> None:
     if not found:
         section.add("no_hot_spot")
         return
+    from incidents.services.trust.suppressions import suppressions_at  # numpy, pyproj: not at start-up
+
     types = _types(code for spot in found for code, _n in spot.leading_types)
     for spot in found:
         place = spot.area or spot.governorate
+        held_back = suppressions_at(lon=spot.centre.x, lat=spot.centre.y, viewer=viewer, category=spot.category)
         leading = [types[code] for code, _n in spot.leading_types[:2] if code in types]
         section.add(
             "hot_spot",
@@ -59,6 +62,7 @@ def _hot_spots(section: Statements, viewer: object, scope: Scope) -> None:
             falls=spot.rate_ratio_high is not None and spot.rate_ratio_high < 1,
             rate_ratio=spot.rate_ratio,
             change=spot.change,
+            held_until=max(row.expires_at for row in held_back).astimezone(scope.region.zone_info) if held_back else None,
             since=spot.track.born_at.astimezone(scope.region.zone_info).date() if spot.track else None,
             evidence=Evidence("hot_spot", (spot.pk,), spot.run_id),
         )

@@ -15,7 +15,7 @@ SECTIONS = ("what", "why", "recommended", "freshness", "limits")
 
 @dataclass(frozen=True)
 class Evidence:
-    """The stored rows a statement rests on: a kind (comparison, hot_spot, near_repeat, forecast, run, source, zone, choice) and ids."""
+    """The rows behind a statement: a kind (comparison, hot_spot, near_repeat, forecast, run, source, zone, choice, score) and ids."""
 
     kind: str
     ids: tuple[int, ...] = ()

@@ -177,6 +177,8 @@ def _hot_spot(f: Facts) -> str:
         more.append(_("It rises by more than chance brings: %(ratio)s times the windows before.") % {"ratio": _decimal(f["rate_ratio"])})
     elif f["falls"]:
         more.append(_("It falls by more than chance brings: %(ratio)s times the windows before.") % {"ratio": _decimal(f["rate_ratio"])})
+    if f["held_until"] is not None:
+        more.append(_("People hold it back from patrol until %(at)s.") % {"at": _moment(f["held_until"])})
     if f["change"] == "born":
         more.append(str(_("New since the last run.")))
     elif f["since"] is not None:
@@ -265,6 +267,13 @@ def _stands_in(f: Facts) -> str:
     what = {"risk": _("risk"), "forecast": _("forecast")}.get(f["predicts"], f["predicts"])
     given = {"what": what, "level": _level(f["level"]), "model": _apart(f["published"])}
     return _("No model beats counting for %(what)s (%(level)s): the baseline %(model)s stands in.") % given
+
+
+def _scores(f: Facts) -> str:
+    text = _(
+        "Predictions scored against counting alone: better %(won)s, worse %(lost)s, no clear difference %(even)s, too early %(early)s."
+    )
+    return text % {name: _number(f[name]) for name in ("won", "lost", "even", "early")}
 
 
 def _level(level: str) -> str:
@@ -372,6 +381,8 @@ _WORDS: dict[str, Words] = {
     "swing_unknown": _said(_("Fewer than 12 weeks before say how much counts swing: chance is judged as if incidents were independent.")),
     "approximate_zones": _approximate,
     "baseline_stands_in": _stands_in,
+    "scores": _scores,
+    "no_scores": _said(_("No prediction has been scored here yet.")),
     "own_agencies": _said(
         _("Hot spots and forecasts are sums over all agencies; the counts above are of the agencies you may see, and may be smaller.")
     ),
