@@ -84,10 +84,10 @@ def _table(report: Report, section: str, several: Sequence[Series], together: st
     for share in AREA_SHARES:
         value, low, high = pooled(found, share)
         report.row(
-            section, f"{together}, {share:.0%} of the area", round(value, 3), "×", f"geometric mean of {HOW}; 95 % {low:.3f}–{high:.3f}"
+            section, f"{together}, {share:.0%} of the area", f"{value:.3f}", "×", f"geometric mean of {HOW}; 95 % {low:.3f}–{high:.3f}"
         )
     value, low, high = pooled(found, *AREA_SHARES)
-    report.row(section, f"{together}, pooled over the shares", round(value, 3), "×", f"95 % {low:.3f}–{high:.3f}, weeks drawn anew")
+    report.row(section, f"{together}, pooled over the shares", f"{value:.3f}", "×", f"95 % {low:.3f}–{high:.3f}, weeks drawn anew")
 
 
 def pooled(found: Sequence[Backtest], *shares: float, draws: int = 2000) -> tuple[float, float, float]:

@@ -16,6 +16,7 @@ _FloatArray = NDArray[np.float64]
 NAME = "fading_counts"
 LEAST_DAYS, LEAST_INCIDENTS = 28, 30
 TRAIN_WEEKS = 104
+_SEEN_SHARE, _FEW = 0.6, 26  # an origin with much less behind it than today teaches what to do with little history, not with this
 _TOP, _BLEND = 0.2, 0.5  # the decision is made among the top cells: they get weights of their own, blended in over this log-width
 _FIRST_ROUNDS = 60
 _PULL, _PULL_INCIDENTS = 0.03, 60.0
@@ -197,6 +198,17 @@ def origins_until(as_of: float, first_day: float) -> _FloatArray:
     return as_of - STEP_DAYS * np.arange(weeks, -1, -1, dtype=np.float64)
 
 
+def origins_to_learn_from(
+    origins: _FloatArray, *, begins: float, now: float, horizon_days: float, train_weeks: int = TRAIN_WEEKS
+) -> NDArray[np.int64]:
+    """Which of ``origins`` to fit on when looking from ``now``: those whose horizon had passed, the last ``train_weeks`` of them, without
+    those that had less than three fifths of today's history behind them (as long as half a year of origins is left).
+    """
+    passed = np.flatnonzero(origins + horizon_days <= now + 1e-9)[-train_weeks:]
+    ripe = passed[origins[passed] - begins >= _SEEN_SHARE * (now - begins)]
+    return ripe if len(ripe) >= _FEW else passed[-_FEW:]
+
+
 def counted(happened: Happened, cells: Cells, origins: _FloatArray, *, horizon_days: float, gap_days: float = 0.0) -> NDArray[np.float32]:
     """(origins, cells): own incidents in ``[origin + gap, origin + gap + horizon)``."""
     mine = happened.own
@@ -246,8 +258,10 @@ def predict_risk(
     origins = origins_until(as_of, float(np.floor(past.day[past.own].min())))
     reach = int(np.ceil(horizon_days / STEP_DAYS))
     seen = components(past, cells, origins, keep=min(len(origins), train_weeks + reach))
-    known = seen.origins + horizon_days <= as_of + 1e-9
-    if not known.any():
+    known = origins_to_learn_from(
+        seen.origins, begins=float(past.day[past.own].min()), now=as_of, horizon_days=horizon_days, train_weeks=train_weeks
+    )
+    if not len(known):
         raise TooLittleHistory(f"Too little history: {len(origins) - 1} weeks, needs {reach + 1} to learn {horizon_days:g} days ahead.")
     model = fit_risk(
         Components(seen.values[known], seen.origins[known], seen.names),

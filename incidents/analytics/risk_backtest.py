@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from incidents.analytics.evaluation import Estimate, Hits, bootstrap_ratio, hits_at, total
 from incidents.analytics.grid import Cells
-from incidents.analytics.risk import NAME, TRAIN_WEEKS, TooLittleHistory, check_history, counted, fit_risk
+from incidents.analytics.risk import NAME, TRAIN_WEEKS, TooLittleHistory, check_history, counted, fit_risk, origins_to_learn_from
 from incidents.analytics.risk_baselines import BASELINES
 from incidents.analytics.risk_components import STEP_DAYS, Components, Happened, components
 
@@ -123,11 +123,14 @@ def walk(
     ``came`` is what happened within ``horizon_days`` of each origin; only origins whose horizon had passed are learnt from.
     """
     model = None
+    begins = float(happened.day[happened.own].min())
     for number in range(asked):
         at = len(seen.origins) - asked + number
         origin = seen.origins[at]
         if model is None or number % refit_weeks == 0:
-            known = np.flatnonzero(seen.origins + horizon_days <= origin + 1e-9)[-train_weeks:]
+            known = origins_to_learn_from(
+                seen.origins, begins=begins, now=float(origin), horizon_days=horizon_days, train_weeks=train_weeks
+            )
             if not len(known):
                 raise TooLittleHistory("Too little history: no week lies behind the first day.")
             model = fit_risk(Components(seen.values[known], seen.origins[known], seen.names), came[known])

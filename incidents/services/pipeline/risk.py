@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from incidents.analytics.evaluation import Estimate, Hits, bootstrap_ratio, hits_at, total
 from incidents.analytics.grid import Cells
-from incidents.analytics.risk import NAME, TRAIN_WEEKS, RiskModel, TooLittleHistory, check_history, counted, fit_risk, origins_until
+from incidents.analytics.risk import (
+    NAME,
+    TRAIN_WEEKS,
+    RiskModel,
+    TooLittleHistory,
+    check_history,
+    counted,
+    fit_risk,
+    origins_to_learn_from,
+    origins_until,
+)
 from incidents.analytics.risk_backtest import AREA_SHARES, walk
 from incidents.analytics.risk_baselines import BASELINES
 from incidents.analytics.risk_classes import risk_classes
@@ -128,10 +138,14 @@ def _issue(ground: _Ground) -> list[Any]:
         for horizon in ahead
     }
     walked = _walk(ground, seen, came, ahead, clock, asked)
-    known = seen.origins + week.gap_days + week.days <= origins[-1] + 1e-9
-    if not known.any():
+    known = origins_to_learn_from(
+        seen.origins,
+        begins=float(ground.happened.day[ground.happened.own].min()),
+        now=float(origins[-1]),
+        horizon_days=week.gap_days + week.days,
+    )
+    if not len(known):
         raise TooLittleHistory(f"Too little history: {len(origins) - 1} weeks, needs 2.")
-    known &= np.cumsum(known[::-1])[::-1] <= TRAIN_WEEKS
     model = fit_risk(Components(seen.values[known], seen.origins[known], seen.names), came["week"][known])
     ground.task.beat()
     rows: list[Any] = []
