@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.report import Report, write
 
 ROOT = Path(__file__).resolve().parents[1]
-SUITES = ("zones", "imports", "clustering", "risk", "forecasts", "pipeline", "feedback", "compare", "intake", "live", "start")
+SUITES = ("zones", "imports", "clustering", "surfaces", "risk", "forecasts", "pipeline", "feedback", "compare", "intake", "live", "start")
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.
 ON_SERVICES = frozenset(SUITES) - {"start", "feedback"}
 

@@ -86,6 +86,9 @@ PARTS: dict[str, str | Promise] = {
     "neighbours": gettext_lazy("Neighbouring cells"),
     "near_repeat": gettext_lazy("Near repeats"),
     "season": gettext_lazy("Season"),
+    "others": gettext_lazy("Other categories"),
+    "background": gettext_lazy("Everywhere alike"),
+    "counted": gettext_lazy("Counted"),
 }
 
 

@@ -89,6 +89,7 @@ def _described(request: HttpRequest, seen: Sight, standing: list[Surface]) -> di
         "top": words.top_cells(seen),
         "areas": zone_sums(seen)[:20],
         "governorates": zone_sums(seen, Zone.Level.GOVERNORATE),
+        "any_significant": bool(seen.classes.any()),
         "is_signed": surface.kind == Surface.Kind.CHANGE,
         "has_low": surface.kind in (Surface.Kind.CHANGE, Surface.Kind.GI_STAR),
     }

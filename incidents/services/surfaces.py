@@ -51,8 +51,9 @@ class Sight:
         return np.argsort(-self.values, kind="stable")
 
     def rank_of(self, number: int) -> int:
-        """1 is the highest value; equals share the better rank."""
-        return int((self.values > self.values[number]).sum()) + 1
+        """1 is the highest value, of a change the largest either way; equals share the better rank."""
+        by = np.abs(self.values) if self.surface.kind == Surface.Kind.CHANGE else self.values
+        return int((by > by[number]).sum()) + 1
 
     def rings(self) -> Iterator[list[list[float]]]:
         """Each cell's outline in degrees, anticlockwise and closed, as GeoJSON has it."""
@@ -142,7 +143,7 @@ def sight(viewer: object, surface: Surface) -> Sight:
         values=column(surface.values, np.float64),
         classes=_classes(surface)[chosen],
         governorate_ids=column(surface.governorate_ids, np.int64),
-        area_ids=column(surface.area_ids, np.int64),
+        area_ids=column(surface.area_ids or _areas_beside(surface), np.int64),
         parts=np.array(surface.parts, dtype=np.float64).reshape(len(surface.columns), len(surface.part_names))[chosen],
     )
 
@@ -152,6 +153,18 @@ def _classes(surface: Surface) -> NDArray[np.int64]:
     if surface.classes or surface.kind != Surface.Kind.RISK:
         return np.array(surface.classes or np.zeros(len(surface.columns)), dtype=np.int64)
     return risk_classes(np.array(surface.values, dtype=np.float64)) if surface.values else np.empty(0, dtype=np.int64)
+
+
+def _areas_beside(surface: Surface) -> list[int]:
+    """The areas of a baseline's cells, which only the surface it was issued beside was stored with."""
+    beside = _issued_together(surface).exclude(area_ids=[]).values_list("area_ids", flat=True).first()
+    return beside if beside is not None and len(beside) == len(surface.columns) else []
+
+
+def _issued_together(surface: Surface) -> SurfaceQuerySet:
+    return Surface.objects.filter(
+        run=surface.run_id, region=surface.region_id, kind=surface.kind, category=surface.category, horizon=surface.horizon
+    )
 
 
 def why(viewer: object, pk: int, *, column: int, row: int) -> Reasons:
@@ -256,14 +269,7 @@ def _baselines(surface: Surface, column: int, row: int) -> Iterator[tuple[str, f
     """What each baseline issued beside a risk surface says of the same cell; 0 where it names no such cell."""
     if surface.kind != Surface.Kind.RISK:
         return
-    beside = Surface.objects.filter(
-        run=surface.run_id,
-        region=surface.region_id,
-        kind=surface.kind,
-        category=surface.category,
-        horizon=surface.horizon,
-        role=Surface.Role.BASELINE,
-    ).exclude(pk=surface.pk)
-    for other in beside.order_by("model"):
+    beside = _issued_together(surface).filter(role=Surface.Role.BASELINE).exclude(model=surface.model)
+    for other in beside.only("model", "columns", "rows", "values").order_by("model"):
         at = np.flatnonzero((np.array(other.columns) == column) & (np.array(other.rows) == row))
         yield other.model, float(other.values[int(at[0])]) if len(at) else 0.0

@@ -178,3 +178,16 @@ def test_between_its_known_points_the_grid_lies_within_half_a_metre(issued, cast
 
     x, y = FORWARD.transform(between(lon), between(lat))
     assert np.hypot(x - columns * 250, y - rows * 250).max() < 0.5
+
+
+def test_a_baseline_that_stands_in_for_a_model_switched_off_has_its_colours_and_its_areas(issued, cast, places):
+    ours = issued()
+    ModelChoice.objects.create(
+        run=ours.run, region=places.region, predicts="risk", level="week", champion="blend", best_baseline="last_52_weeks",
+        published="blend", beats_baseline=True, origins=52, is_current=True,
+    )  # fmt: skip
+    counted = issued(role="baseline", model="last_52_weeks", classes=[], area_ids=[], part_names=[], parts=[])
+    assert not surfaces_for(cast.superadmin).filter(pk=counted.pk).exists()
+    ModelSwitch.objects.create(model="blend", is_on=False, reason="test")
+    seen = sight_of(cast.superadmin, counted.pk)
+    assert seen.classes.max() == 5 and {one.zone for one in zone_sums(seen)} == {places.salmiya, places.jabriya, places.sharq}

@@ -10,6 +10,7 @@ document.addEventListener("click", async (event) => {
   await map().mapApi.ready;
   const [column, row] = link.dataset.surfaceCell.split(",");
   await command.surfaces.choose({ surface: map().dataset.surface, column, row }, { opener: link });
+  map().scrollIntoView({ block: "nearest" }); // on a phone the map stands above the table
   command.surfaces.show(link.dataset.surfaceAt.split(",").map(Number));
 });
 document.addEventListener("map:cell", (event) => {
