@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import time
 import warnings
@@ -75,8 +76,7 @@ def _nation(report: Report) -> None:
 def _esda(counts: NDArray[np.int64]) -> tuple[float, NDArray[np.float64], float] | None:
     """Seconds of the plain statistic and of 999 permutations, once compiled; ``None`` where it is not installed."""
     try:
-        import esda
-        import libpysal
+        esda, libpysal = importlib.import_module("esda"), importlib.import_module("libpysal")
     except ImportError:
         print("left out: esda and libpysal are not installed")
         return None
