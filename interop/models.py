@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from rest_framework_api_key.models import AbstractAPIKey
 
 from accounts.jurisdiction import Jurisdiction
@@ -104,7 +105,7 @@ class PartnerKey(AbstractAPIKey):
     # The library's own primary key holds the hash and would carry it into addresses, logs and the audit trail.
     id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="keys", verbose_name=_("partner"))
-    scopes = ArrayField(models.CharField(max_length=32, choices=Scope), default=list, verbose_name=_("may"))
+    scopes = ArrayField(models.CharField(max_length=32, choices=Scope), default=list, verbose_name=pgettext_lazy("a key", "may"))
     governorates = models.ManyToManyField(
         "geography.Zone", blank=True, related_name="+", limit_choices_to={"level": "governorate"}, verbose_name=_("governorates")
     )

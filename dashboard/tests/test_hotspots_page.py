@@ -195,7 +195,7 @@ def test_its_page_says_why_in_sentences_with_its_figures(
         "Its surroundings would put about <b>4.4</b> on this ground.",
         "<b>It stands out:</b> of the hot spots that stand out as far or further, about 1.0 in 100 would be chance.",
         "It has risen.",
-        "<bdi>×3.10</bdi> (between <bdi>×1.40</bdi> and <bdi>×6.20</bdi>, 19 times in 20)",
+        '<bdi dir="ltr">×3.10</bdi> (between <bdi dir="ltr">×1.40</bdi> and <bdi dir="ltr">×6.20</bdi>, 19 times in 20)',
         "Grown",
         f"<bdi>H{track.pk}</bdi>",
         "Burglary",

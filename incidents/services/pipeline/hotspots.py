@@ -72,7 +72,9 @@ def hot_spots(task: Task) -> Outcome:
     region, settings = task.region, task.parameters
     windows = _Windows.of(task)
     since = windows.start - windows.length * len(windows.has_data)
-    now, past = windows.split(load_points(region, since=since, until=windows.end, category=task.part))
+    points = load_points(region, since=since, until=windows.end, category=task.part)
+    placed = np.isfinite(points.xy_m).all(axis=1)  # a point no projection can place (NaN, beyond the pole) is counted, not clustered
+    now, past = windows.split(points.where(placed))
     task.beat()
     types = {t.pk: t for t in IncidentType.objects.all()}
     # The same night gives the same answer, whoever computes it and however often.
@@ -89,6 +91,7 @@ def hot_spots(task: Task) -> Outcome:
     counts: dict[str, object] = {
         "incidents": len(now),
         "incidents_before": len(past.age),
+        "not_placeable": int((~placed).sum()),
         "windows_before": len(windows.has_data),
         "silent_windows": windows.has_data.count(False),
         "hot_spots": len(rows),
