@@ -215,7 +215,7 @@ def test_a_thousand_on_one_point_and_a_line_of_them_are_hot_spots_with_an_area(c
 @pytest.mark.parametrize("where", [(float("nan"), 29.35), (47.9, 95.0), (float("inf"), 29.35)])
 def test_a_point_that_cannot_be_placed_is_counted_and_stops_nothing(crowd, where):
     crowd(EAST, 29.35, n=20)
-    Incident.objects.filter(pk=crowd(EAST, 29.35, n=1)[0].pk).update(location=Point(*where, srid=4326))
+    Incident.objects.filter(pk=crowd(EAST, 29.35, n=1)[0].pk).update(location=Point(where, srid=4326))
     done = night()
     assert done.status == "done" and [spot.incident_count for spot in standing()] == [20]
     assert done.steps.get(name="hotspots:kw").counts["not_placeable"] == 1
