@@ -73,7 +73,8 @@ def hot_spots(task: Task) -> Outcome:
     windows = _Windows.of(task)
     since = windows.start - windows.length * len(windows.has_data)
     points = load_points(region, since=since, until=windows.end, category=task.part)
-    placed = np.asarray(np.isfinite(points.xy_m).all(axis=1), dtype=bool)  # a point no projection can place (NaN, beyond the pole) is counted, not clustered
+    # A point no projection can place (NaN, beyond the pole) is counted, not clustered.
+    placed = np.asarray(np.isfinite(points.xy_m).all(axis=1), dtype=bool)
     now, past = windows.split(points.where(placed))
     task.beat()
     types = {t.pk: t for t in IncidentType.objects.all()}
