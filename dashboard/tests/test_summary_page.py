@@ -100,6 +100,21 @@ def test_what_happened_names_the_counts_and_what_is_beyond_chance(cast: Cast, tw
     assert "Jabriya rose: 84 against 0 in the 28 days before, more than chance brings." in text
 
 
+def test_a_type_that_is_its_category_is_told_once_and_what_follows_officers_always(
+    cast: Cast, two_years: None, police_112: Source, burglary: IncidentType, end: date
+) -> None:
+    drugs = IncidentType.objects.create(code="drugs-x", name_en="Drug offence", category="drugs", enforcement_sensitive=True)
+    put(police_112, drugs, each(end - timedelta(days=400), end - timedelta(days=28)))
+    put(police_112, drugs, each(end - timedelta(days=27), end, 4))
+    found = of(cast.supervisor)
+    text = said(found, "what")
+    assert "Property rose" in text
+    assert "Burglary rose" not in text
+    assert "Drug offence rose" in text
+    assert "Counts of this type follow where officers are sent." in text
+    assert "check first whether officers were sent out more" in said(found, "recommended")
+
+
 def test_both_languages_have_their_plurals(cast: Cast, police_112: Source, burglary: IncidentType, end: date) -> None:
     put(police_112, burglary, [end])
     assert "1 incident was counted" in said(of(cast.supervisor), "what")
@@ -203,7 +218,7 @@ def test_limits_name_small_counts_baselines_and_made_up_data(
     )  # fmt: skip
     text = said(of(cast.supervisor), "limits")
     assert "The data are synthetic" in text
-    assert "No model beats counting for forecast (areas): the baseline mean_28 stands in." in text
+    assert "No model beats counting for forecast (areas): a baseline that only counts stands in." in text
     assert "too few incidents to say anything" in text
     assert "the counts above are of the agencies you may see" in text
     assert "own_agencies" not in codes(of(cast.superadmin), "limits")

@@ -69,6 +69,7 @@ class Row:
     weeks: tuple[int, ...]  # oldest first
     zone_id: int | None = None
     follows_officers: bool = False
+    category: str = ""  # a type's
 
     @property
     def name(self) -> str:
@@ -271,9 +272,7 @@ class _Tables:
         agencies = {agency.pk: agency for agency in Agency.objects.filter(pk__in=self._met("agency"))}
         return {
             "category": self._table("type", lambda pk: (kinds[pk].category, "", "", None, False)),
-            "type": self._table(
-                "type", lambda pk: (kinds[pk].code, kinds[pk].name_en, kinds[pk].name_ar, None, kinds[pk].enforcement_sensitive)
-            ),
+            "type": self._table("type", lambda pk: _kind(kinds[pk])),
             "governorate": self._table("governorate", lambda pk: _place(places.get(pk))),
             "area": self._table("area", lambda pk: _place(places.get(pk))),
             "severity": self._table("severity", lambda value: (str(value), "", "", None, False)),
@@ -354,8 +353,7 @@ class _Tables:
                     counts["now"][at], counts["before"][at], counts["last_year"][at], changes["before"][at], changes["last_year"][at]
                 )
         return [
-            Row(code, name_en, name_ar, figures[at], weeks[code], zone_id, follows)
-            for at, (code, name_en, name_ar, zone_id, follows) in enumerate(identities)
+            Row(code, name_en, name_ar, figures[at], weeks[code], *more) for at, (code, name_en, name_ar, *more) in enumerate(identities)
         ]
 
     def _changes(self, key: str, against: str, now: list[int], before: list[int], swing: Any) -> list[Change | None]:
@@ -394,6 +392,10 @@ class _Tables:
 
 
 _NONE = ("", "", "", None, False)
+
+
+def _kind(kind: IncidentType) -> tuple[str, str, str, int | None, bool, str]:
+    return (kind.code, kind.name_en, kind.name_ar, None, kind.enforcement_sensitive, kind.category)
 
 
 def _place(zone: Zone | None) -> tuple[str, str, str, int | None, bool]:

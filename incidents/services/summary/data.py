@@ -99,13 +99,16 @@ def limits(viewer: object, scope: Scope, found: Comparison) -> Statements:
     if n := zones.count():
         section.add("approximate_zones", n=n, evidence=Evidence("zone"))
     standing_in = ModelChoice.objects.filter(region=scope.region, is_current=True, beats_baseline=False, category=scope.category)
-    for choice in standing_in.order_by("predicts", "level", "pk")[:6]:
+    by_model: dict[tuple[str, str], list[ModelChoice]] = {}
+    for choice in standing_in.order_by("predicts", "published", "level", "pk"):
+        by_model.setdefault((choice.predicts, choice.published), []).append(choice)
+    for (predicts, published), choices in by_model.items():
         section.add(
             "baseline_stands_in",
-            predicts=choice.predicts,
-            level=choice.level,
-            published=choice.published,
-            evidence=Evidence("choice", (choice.pk,), choice.run_id),
+            predicts=predicts,
+            levels=sorted({choice.level for choice in choices}),
+            published=published,
+            evidence=Evidence("choice", tuple(choice.pk for choice in choices), choices[0].run_id),
         )
     board = scoreboard(region=scope.region, zone=scope.zone)
     if board.predictions:

@@ -9,6 +9,7 @@ from incidents.services.summary.statements import Evidence, Named, Statements
 
 PERIOD = "28d"
 LINES = 6
+MOST_OF = 0.7
 TABLES = ("category", "type", "governorate", "area")
 
 
@@ -87,13 +88,21 @@ def _beyond_chance(found: Comparison) -> list[tuple[str, Row, str]]:
             if sure:
                 lines.append((min(sure), by, row))
     lines.sort(key=lambda item: (item[0][0], -abs(item[2].figures[PERIOD].now), item[1], item[2].code))
-    told: set[tuple[int, int, int]] = set()
-    found_lines = []
-    for best, by, row in lines:
-        figures = row.figures[PERIOD]
-        counts = (figures.now, figures.before, figures.last_year)
-        # A category of one type, or a governorate of one area, says nothing a second time.
-        if counts not in told:
-            told.add(counts)
-            found_lines.append((by, row, best[1]))
-    return found_lines
+    categories = {row.code: row for by, row, _against in (_plain(line) for line in lines) if by == "category"}
+    return [line for line in map(_plain, lines) if not _repeats(line, categories)]
+
+
+def _plain(line: tuple[tuple[float, str], str, Row]) -> tuple[str, Row, str]:
+    (_q, against), by, row = line
+    return by, row, against
+
+
+def _repeats(line: tuple[str, Row, str], categories: dict[str, Row]) -> bool:
+    """Whether a type's change is most of its category's, which is told already."""
+    by, row, against = line
+    # What follows officers is told by itself even so: a reader must know.
+    category = categories.get(row.category) if by == "type" and not row.follows_officers else None
+    if category is None:
+        return False
+    own, whole = ((figures := one.figures[PERIOD]).now - getattr(figures, against) for one in (row, category))
+    return own * whole > 0 and abs(own) >= MOST_OF * abs(whole)

@@ -265,8 +265,8 @@ def _approximate(f: Facts) -> str:
 
 def _stands_in(f: Facts) -> str:
     what = {"risk": _("risk"), "forecast": _("forecast")}.get(f["predicts"], f["predicts"])
-    given = {"what": what, "level": _level(f["level"]), "model": _apart(f["published"])}
-    return _("No model beats counting for %(what)s (%(level)s): the baseline %(model)s stands in.") % given
+    given = {"what": what, "level": _(", ").join(_level(level) for level in f["levels"])}
+    return _("No model beats counting for %(what)s (%(level)s): a baseline that only counts stands in.") % given
 
 
 def _scores(f: Facts) -> str:
