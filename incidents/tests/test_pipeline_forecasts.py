@@ -91,14 +91,14 @@ WEEK = np.array([1.0, 1, 1, 1, 1.8, 1.6, 1])
 
 
 def test_each_level_has_a_choice_with_its_reasons_and_scores_and_each_method_a_card(days, weekly, places):
-    weekly(12.0, n=240)
+    weekly(12.0, n=200)
     done = run()
     choices = {(c.level, c.category): c for c in ModelChoice.objects.filter(is_current=True)}
     assert set(choices) == {("country", ""), ("governorate", ""), ("area", ""), ("country", "*"), ("governorate", "*")}
     country = choices["country", ""]
-    assert country.beats_baseline and country.published == country.champion and country.origins > 20
+    assert country.beats_baseline and country.published == country.champion and country.origins > 15
     assert country.scores["mean_28"]["wape"][0] > country.scores[country.champion]["wape"][0] > 0
-    assert {code for code, _facts in country.reasons} >= {"beats_baseline", "raced"}
+    assert "raced" in dict(country.reasons) and {"beats_baseline", "ahead_within_chance"} & set(dict(country.reasons))
     cards = {card.model: card.facts for card in ModelCard.objects.filter(run=done)}
     assert {"calendar_counts", "weekday_counts", "prophet", "mean_28"} <= set(cards)
     assert cards["calendar_counts"]["purpose"] == "forecast" and "country" in cards["calendar_counts"]["scores"]
@@ -118,7 +118,7 @@ def test_the_slow_candidates_are_asked_once_a_week(days, weekly, places):
 
 def test_what_loses_to_counting_is_held_back_and_the_baseline_is_what_people_see(days, places):
     for block in range(8):  # up and down by the month, without noise: last week knows it all but four weeks in twenty-eight
-        days(14 if block % 2 else 2, n=28, until=TODAY - timedelta(days=28 * block), exactly=True)
+        days(6 if block % 2 else 1, n=28, until=TODAY - timedelta(days=28 * block), exactly=True)
     done = run()
     held = ModelChoice.objects.filter(is_current=True, beats_baseline=False)
     assert held.exists()
@@ -133,7 +133,7 @@ def test_what_loses_to_counting_is_held_back_and_the_baseline_is_what_people_see
 
 
 def test_a_model_that_is_switched_off_is_not_published(days, weekly, places):
-    weekly(12.0, n=240)
+    weekly(3.0, n=150)
     for model in ("calendar_counts", "weekday_counts", "prophet", "ets", "theta"):
         ModelSwitch.objects.create(model=model, is_on=False, reason="tried")
     done = run()
@@ -142,9 +142,9 @@ def test_a_model_that_is_switched_off_is_not_published(days, weekly, places):
 
 
 def test_areas_add_up_to_their_governorate_and_governorates_to_the_country(days, weekly, places):
-    weekly(6.0, n=200)
-    weekly(3.0, n=200, area=places.jabriya, location=places.in_jabriya)
-    weekly(4.0, n=200, location=places.in_sharq, governorate=places.capital, area=places.sharq)
+    weekly(3.0, n=120)
+    weekly(1.0, n=120, area=places.jabriya, location=places.in_jabriya)
+    weekly(2.0, n=120, location=places.in_sharq, governorate=places.capital, area=places.sharq)
     run()
     by = {
         code: np.array([f.expected for f in Forecast.objects.current().filter(zone__code=code, category="").order_by("day")])
@@ -160,13 +160,13 @@ def test_areas_add_up_to_their_governorate_and_governorates_to_the_country(days,
 
 
 def test_what_lies_in_no_area_is_in_the_sum_but_in_no_row(days, weekly, places):
-    weekly(6.0, n=200)
-    weekly(6.0, n=200, area=None)
+    weekly(2.0, n=120)
+    weekly(2.0, n=120, area=None)
     run()
     whole, part = (
         sum(f.expected for f in Forecast.objects.current().filter(zone=zone, category="")) for zone in (places.hawalli, places.salmiya)
     )
-    assert whole == pytest.approx(2 * part, rel=0.15)
+    assert whole == pytest.approx(2 * part, rel=0.2)
 
 
 def test_a_change_of_clocks_does_not_cut_a_day(days, weekly, places):
@@ -182,22 +182,22 @@ def test_a_change_of_clocks_does_not_cut_a_day(days, weekly, places):
 
 def test_today_is_not_learnt_from(days, places):
     days(2.0)
-    before = list(run().forecasts.order_by("zone", "category", "day").values_list("expected", "low", "high"))
+    before = list(run().forecasts.order_by("zone", "category", "is_published", "day").values_list("expected", "low", "high"))
     days(30.0, n=1, until=TODAY + timedelta(days=1))  # today, up to any hour
     later = run(as_of=NIGHT + timedelta(hours=20))
-    assert list(later.forecasts.order_by("zone", "category", "day").values_list("expected", "low", "high")) == before
+    assert list(later.forecasts.order_by("zone", "category", "is_published", "day").values_list("expected", "low", "high")) == before
 
 
 def test_what_may_not_be_learnt_from_moves_no_forecast(days, cast):
     days(2.0)
-    before = list(run().forecasts.order_by("zone", "category", "day").values_list("expected", flat=True))
+    before = list(run().forecasts.order_by("zone", "category", "is_published", "day").values_list("expected", flat=True))
     drugs = IncidentType.objects.create(code="drugs-x", name_en="Drugs", category="property", enforcement_sensitive=True)
     days(3.0, origin="discovered")
     days(3.0, type=drugs)
     days(3.0, state="unfounded")
     days(3.0, location=None)
     after = run(as_of=NIGHT + timedelta(minutes=1))
-    assert list(after.forecasts.order_by("zone", "category", "day").values_list("expected", flat=True)) == before
+    assert list(after.forecasts.order_by("zone", "category", "is_published", "day").values_list("expected", flat=True)) == before
 
 
 @pytest.mark.parametrize(("a_day", "n"), [(3.0, 20), (0.03, 100)], ids=["too short", "too thin"])

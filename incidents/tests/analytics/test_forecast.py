@@ -259,7 +259,7 @@ def test_count_intervals_hold_their_share_and_refuse_nonsense():
 def test_over_many_means_intervals_neither_promise_too_much_nor_hold_too_much():
     rng = np.random.default_rng(6)
     for least, most in ((0.5, 2), (2, 10), (10, 60)):
-        mean = rng.uniform(least, most, 40_000)
+        mean = rng.uniform(least, most, 12_000)
         drawn, spread = rng.negative_binomial(mean / 0.6, 1 / 1.6).astype(float), np.full(len(mean), 1.6)
         for share in (0.8, 0.95):
             low, high = count_interval(mean, spread, share=share)
