@@ -35,6 +35,10 @@ class Published:
         return said(LEVELS, self.choice.level)
 
     @property
+    def is_of_one_category(self) -> bool:
+        return self.choice.category not in {"", EACH}
+
+    @property
     def shown(self) -> str:
         """The model people see now: the switch acts at once, the choice at the next run. Empty: nothing."""
         if self.choice.published not in self.off:
@@ -161,7 +165,10 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for name, value in facts.items():
         title = f"{prefix}{name}".replace("_", " ")
-        rows += _flat(value, f"{title} · ") if isinstance(value, Mapping) else [(title, value)]
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{title} · ")
+        else:
+            rows.append((title, ", ".join(str(item) for item in value) if isinstance(value, list) else value))
     return rows
 
 
@@ -178,7 +185,9 @@ def _scores(scores: Mapping[str, Any]) -> list[Table]:
     """By level, model and metric (a table each level), or by level and metric (one table); each value may have an interval."""
     deep = {name: found for name, found in scores.items() if isinstance(found, Mapping) and _is_deep(found)}
     flat = {name: found for name, found in scores.items() if name not in deep and isinstance(found, Mapping)}
-    tables = [_table(_row_name(name), found) for name, found in deep.items() if found]
+    order = {level: place for place, level in enumerate(LEVELS)}
+    found_in_order = sorted(deep.items(), key=lambda item: order.get(item[0], len(order)))
+    tables = [_table(_row_name(name), found) for name, found in found_in_order if found]
     return [*tables, _table("", flat)] if flat else tables
 
 

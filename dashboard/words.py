@@ -126,7 +126,7 @@ def figure(value: Any) -> str:
         between = f" ({figure(value[1])} – {figure(value[2])})" if value[1] is not None and value[2] is not None else ""
         return figure(value[0]) + between
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.3g}"
     if isinstance(value, str) and value in MODELS:
         return f"“{MODELS[value]}”"
     return "–" if value is None else str(value)

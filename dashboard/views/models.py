@@ -38,6 +38,8 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         "region": region,
         "published": published,
+        "together": [row for row in published if not row.is_of_one_category],
+        "by_category": [row for row in published if row.is_of_one_category],
         "models": models_of(region, published),
         "balance": balance_in_sight(region, request.user),
         "is_synthetic": any(row.choice.is_synthetic for row in published),
@@ -107,6 +109,7 @@ def _facts(request: HttpRequest, name: str) -> dict[str, Any]:
         "model": found,
         "card": found.card,
         "said": card_said(found.card) if found.card else None,
+        "shown_in": [row for row in published if row.shown == name],
         "published": [row for row in published if name in {row.choice.published, row.choice.champion, row.choice.best_baseline}],
         "history": list(history.order_by("-id")[:MOST_SWITCHINGS]),
         "may_switch": can("switch_models") and nationwide,
