@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from conftest import Cast, Places
 from geography.models import Zone
-from incidents.models import Forecast, HotSpot, Incident, PipelineRun
+from incidents.models import Forecast, HotSpot, HotSpotTrack, Incident, PipelineRun
 
 pytestmark = pytest.mark.browser
 
@@ -296,3 +296,25 @@ def test_empty_ground_says_which_area_it_is_and_what_to_expect(page: Any, open_m
     assert link.get_attribute("href") == f"/forecast/{places.jabriya.pk}/"
     assert "Jabriya" in page.locator(".kmap-card").inner_text()
     assert "Expected in the next 7 days: 21" in page.locator(".kmap-card").inner_text()
+
+
+def test_the_slider_goes_back_to_an_earlier_run_by_keyboard_and_says_so(open_map: Any, hot_spot: HotSpot) -> None:
+    track = HotSpotTrack.objects.create(region=hot_spot.region, born_at=timezone.now(), last_seen_at=timezone.now())
+    week_ago = PipelineRun.objects.create(key="week", as_of=timezone.now() - timedelta(days=7), status="done")
+    copied = {name: getattr(hot_spot, name) for name in ("region", "governorate", "area", "hull", "centre", "area_km2", "severity_score")}
+    copied |= {"density_per_km2": 6, "window_from": timezone.now(), "window_to": timezone.now(), "track": track}
+    HotSpot.objects.create(run=week_ago, rank=7, incident_count=12, **copied)
+    HotSpot.objects.create(run=hot_spot.run, rank=2, incident_count=30, is_current=True, **copied)
+    page = open_map(language="ar")
+    slider = page.locator("#hotspot-time")
+    slider.wait_for(state="visible")
+    shown = "() => document.querySelector('[data-map]').commandMap.hotspots.features.map((feature) => feature.properties.rank)"
+    assert page.evaluate(shown) == [1, 2]
+    slider.focus()
+    page.keyboard.press("ArrowLeft")  # time runs left to right in Arabic too
+    page.wait_for_function(f"() => JSON.stringify(({shown})()) === '[7]'")
+    assert slider.get_attribute("aria-valuetext") == page.locator("[data-time-text]").inner_text().split(" · ")[0]
+    page.locator("[data-time-now]").click()
+    page.wait_for_function(f"() => JSON.stringify(({shown})()) === '[1,2]'")
+    page.locator("[data-map-layer=hotspots]").uncheck()
+    slider.wait_for(state="hidden")
