@@ -47,9 +47,7 @@ def _demo(report: Report) -> None:
 
 
 def _city(report: Report) -> None:
-    from django.db.models import F
-
-    from incidents.models import Incident, IncidentType
+    from incidents.models import Incident
 
     if not stlouis.is_there():
         return
@@ -57,8 +55,6 @@ def _city(report: Report) -> None:
     stlouis.ensure_districts(region)
     if not Incident.objects.filter(region=region).exists():
         _command("import_incidents", str(stlouis.INCIDENTS), "--source", "bench-pipeline", "--map", "type=category", "--json")
-    # Each of the file's eighteen categories is one of ours, so that there are as many steps and series as the city has kinds of crime.
-    IncidentType.objects.filter(pk__in=Incident.objects.filter(region=region).values("type").distinct()).update(category=F("code"))
     _measured(report, CITY, region, "--as-of", "2017-12-31")
     answer = _command(
         "run_pipeline", "--region", region.code, "--as-of", "2017-12-31", "--only", "hotspots", "--window-days", "3650", "--json"

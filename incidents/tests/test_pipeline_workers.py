@@ -16,6 +16,7 @@ from incidents.models import HotSpot, PipelineRun, PipelineStep
 from incidents.services import pipeline
 from incidents.services.pipeline import kinds, night
 from incidents.services.pipeline.lease import Lease
+from incidents.services.pipeline.loading import load_points
 from incidents.services.pipeline.steps import Kind, Outcome
 from incidents.tests.conftest import NIGHT
 
@@ -169,6 +170,21 @@ def test_runs_of_one_region_at_once_leave_the_later_moment_standing(crowd, place
     later.refresh_from_db()
     assert (earlier.status, later.status) == ("done", "done")
     assert set(HotSpot.objects.current().values_list("run_id", flat=True)) == {later.pk}
+
+
+def test_parts_that_learn_from_the_same_incidents_load_them_once(crowd, places, parts):
+    crowd(47.92, 29.35)
+    seen = []
+
+    def learns(task):
+        points = load_points(task.region, since=None, until=NIGHT)
+        seen.append(points)
+        return Outcome([], {"made": len(points)})
+
+    parts("a", "b", "c", step=learns)
+    pipeline.execute_run(run=asked(as_of=NIGHT))
+    assert len(seen) == 3 and seen[0] is seen[1] is seen[2] and len(seen[0]) == 15
+    assert load_points(places.region, since=None, until=NIGHT) is not seen[0]  # only within one worker's turn at one run
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from incidents import events
 from incidents.models import PipelineRun, PipelineStep
 from incidents.services.pipeline import kinds
 from incidents.services.pipeline.lease import DATABASE_AWAY, STALE_AFTER, Cancelled, Lease, LeaseLost, patiently
+from incidents.services.pipeline.loading import shared_loads
 from incidents.services.pipeline.planning import task_of
 from incidents.services.pipeline.steps import Kind, Outcome, Task, publish_results
 
@@ -43,8 +44,9 @@ Listener = Callable[[Progress], None]
 
 def work_through(run: PipelineRun, on_progress: Listener | None = None) -> None:
     """Do steps of ``run`` until there is none left to take."""
-    while do_one_step(run, on_progress):
-        pass
+    with shared_loads():
+        while do_one_step(run, on_progress):
+            pass
     patiently(lambda: finish_if_over(run))
 
 
