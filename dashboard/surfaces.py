@@ -255,13 +255,19 @@ def top_cells(seen: Sight) -> list[CellLine]:
 
 
 def figure(value: float | None, *, is_signed: bool = False) -> str:
-    """Three digits that count, Western, with the sign where the sign is the point."""
+    """Two or three digits that count, Western, with the sign where the sign is the point.
+
+    >>> [figure(value) for value in (1234.5, 12.34, 3.0, 0.08314, 0.0067, 1.8e-16, None)]
+    ['1,234', '12.3', '3', '0.083', '0.0067', '0', '–']
+    >>> figure(-28.0, is_signed=True), figure(4.5, is_signed=True)
+    ('−28', '+4.50')
+    """
     if value is None:
         return "–"
     size = abs(value)
-    text = f"{size:,.0f}" if size >= 100 else f"{size:.1f}" if size >= 10 else f"{size:.2f}" if size >= 0.01 or not size else f"{size:.2g}"
-    if float(text.replace(",", "")) == 0:
+    if size < 1e-4:
         return "0"
+    text = f"{size:,.0f}" if size >= 100 else f"{size:.1f}" if size >= 10 else f"{size:.2f}" if size >= 0.1 else f"{size:.2g}"
     return ("−" if value < 0 else "+" if is_signed else "") + text.removesuffix(".00").removesuffix(".0")
 
 

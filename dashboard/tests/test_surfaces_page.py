@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import io
 import json
 
@@ -11,6 +12,7 @@ import pytest
 from django.utils import timezone
 from pyproj import Transformer
 
+from dashboard import surfaces
 from incidents.models import ModelChoice, ModelSwitch, PipelineRun, Surface
 
 HX = {"HX-Request": "true"}
@@ -57,6 +59,11 @@ def issued(places):
 def get(client, user, address, **more):
     client.force_login(user)
     return client.get(address, **more)
+
+
+def test_figures_are_written_with_the_digits_that_count():
+    found = doctest.testmod(surfaces)
+    assert found.attempted and not found.failed
 
 
 # --- the map's data --------------------------------------------------------------------------------------------------
