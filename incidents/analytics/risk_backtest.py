@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from incidents.analytics.evaluation import Estimate, Hits, bootstrap_ratio, hits_at, total
 from incidents.analytics.grid import Cells
 from incidents.analytics.risk import NAME, TRAIN_WEEKS, TooLittleHistory, check_history, counted, fit_risk, origins_to_learn_from
-from incidents.analytics.risk_baselines import BASELINES
+from incidents.analytics.risk_baselines import BASELINES, Baselines
 from incidents.analytics.risk_components import STEP_DAYS, Components, Happened, components
 
 _FloatArray = NDArray[np.float64]
@@ -124,6 +124,7 @@ def walk(
     """
     model = None
     begins = float(happened.day[happened.own].min())
+    baselines = Baselines(happened, cells)
     for number in range(asked):
         at = len(seen.origins) - asked + number
         origin = seen.origins[at]
@@ -135,7 +136,5 @@ def walk(
                 raise TooLittleHistory("Too little history: no week lies behind the first day.")
             model = fit_risk(Components(seen.values[known], seen.origins[known], seen.names), came[known])
             beat()
-        scores = {NAME: model.expected(seen.values[at])}
-        scores |= {name: baseline(happened, cells, float(origin)) for name, baseline in BASELINES.items()}
-        yield at, scores
+        yield at, {NAME: model.expected(seen.values[at]), **baselines.at(float(origin))}
         beat()

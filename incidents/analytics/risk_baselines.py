@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from incidents.analytics.grid import Cells
-from incidents.analytics.risk_components import Happened, spread_over
+from incidents.analytics.risk_components import Happened, Smear
 
 _FloatArray = NDArray[np.float64]
 KERNEL_M = 250.0
 
 
-def counted_weeks(happened: Happened, cells: Cells, *, as_of: float, weeks: int) -> _FloatArray:
-    """Own incidents of the last ``weeks`` weeks in each cell."""
-    recent = happened.own & (happened.day < as_of) & (happened.day >= as_of - 7 * weeks)
-    cell = cells.of_points(happened.xy_m[recent])
-    return np.bincount(cell[cell >= 0], minlength=len(cells)).astype(np.float64)
+WEEKS = {"last_4_weeks": 4, "last_52_weeks": 52, "last_208_weeks": 208}
+KERNEL = "kernel_52_weeks"
+BASELINES = {**WEEKS, KERNEL: 52}
+"""Each baseline by name, with the weeks it looks back on."""
 
 
-def kernel_weeks(happened: Happened, cells: Cells, *, as_of: float, weeks: int, sigma_m: float = KERNEL_M) -> _FloatArray:
-    """The last ``weeks`` weeks smeared by a Gaussian of ``sigma_m``: what a kernel density map shows of each cell."""
-    recent = happened.own & (happened.day < as_of) & (happened.day >= as_of - 7 * weeks)
-    return spread_over(happened.xy_m[recent], cells, sigma_m)
+class Baselines:
+    """All baselines of one kind of incident over the same cells, asked from many moments: the geometry is worked out once."""
 
+    def __init__(self, happened: Happened, cells: Cells) -> None:
+        order = np.argsort(happened.day[happened.own], kind="stable")
+        xy = happened.xy_m[happened.own][order]
+        self._day = happened.day[happened.own][order]
+        self._cell = cells.of_points(xy)
+        self._smear = Smear(xy, cells, KERNEL_M)
+        self._cells = len(cells)
 
-BASELINES: dict[str, Callable[[Happened, Cells, float], _FloatArray]] = {
-    "last_4_weeks": lambda happened, cells, as_of: counted_weeks(happened, cells, as_of=as_of, weeks=4),
-    "last_52_weeks": lambda happened, cells, as_of: counted_weeks(happened, cells, as_of=as_of, weeks=52),
-    "last_208_weeks": lambda happened, cells, as_of: counted_weeks(happened, cells, as_of=as_of, weeks=208),
-    "kernel_52_weeks": lambda happened, cells, as_of: kernel_weeks(happened, cells, as_of=as_of, weeks=52),
-}
+    def at(self, as_of: float) -> dict[str, _FloatArray]:
+        """The score of every cell by each baseline, from incidents before ``as_of``."""
+        end = int(np.searchsorted(self._day, as_of))
+        begins = {name: int(np.searchsorted(self._day, as_of - 7 * weeks)) for name, weeks in BASELINES.items()}
+        found = {name: self._count(begins[name], end) for name in WEEKS}
+        return {**found, KERNEL: self._smear.over(slice(begins[KERNEL], end))}
+
+    def _count(self, begin: int, end: int) -> _FloatArray:
+        cell = self._cell[begin:end]
+        return np.bincount(cell[cell >= 0], minlength=self._cells).astype(np.float64)

@@ -17,7 +17,7 @@ _FloatArray = NDArray[np.float64]
 _IntArray = NDArray[np.int64]
 
 STEP_DAYS = 7
-_PER_CELL = 5  # a cell is cut into 5 × 5: an incident at its border also speaks for the next cell
+_FINEST = 5  # a cell is cut into 5 × 5: an incident at its border also speaks for the next cell
 _LEAST_SHARE = 1e-4
 
 
@@ -127,13 +127,11 @@ def components(happened: Happened, cells: Cells, origins: _FloatArray, *, keep: 
     week = np.minimum(week + on_origin, len(origins) - 1)
     weeks_seen = np.maximum(origins - (day.min() if len(day) else origins[0]), 1.0)
 
-    fine_m = cells.cell_m / _PER_CELL
-    place, back = _places(xy, fine_m)
     distances = {0.0, *SEASON_SPREADS_M, *(metres for source in sources for metres in source.spreads_m)}
-    spread = {metres: _spread(place, cells, metres) for metres in distances}
+    spread = {metres: Smear(xy, cells, metres) for metres in distances}
     found: list[NDArray[np.float32]] = []
     names: list[str] = []
-    first_today = _first_of_day_and_place(back, day, own)
+    first_today = _first_of_day_and_place(spread[0.0].place_of, day, own)
     members = {"own": own, "days": first_today, "others": ~own}
     for source in sources:
         mine = np.flatnonzero(members[source.name])
@@ -141,62 +139,79 @@ def components(happened: Happened, cells: Cells, origins: _FloatArray, *, keep: 
             continue
         age = origins[week[mine]] - day[mine]
         for life in source.lives_days:
-            weights = csr_array(coo_array((np.exp(-age / life), (back[mine], week[mine])), shape=(len(place), len(origins))))
+            weights = np.exp(-age / life)
             fade = float(np.exp(-STEP_DAYS / life))
             lived = life * (1 - np.exp(-weeks_seen / life)) / STEP_DAYS
             for metres in source.spreads_m:
-                fresh = (spread[metres] @ weights).toarray()
+                fresh = spread[metres].by_week(mine, weights, week[mine], len(origins))
                 faded = lfilter([1.0], [1.0, -fade], fresh, axis=1)
                 found.append((faded / lived)[:, -keep:].T.astype(np.float32))
                 names.append(f"{source.name} {life:g} {metres:g}")
     mine = np.flatnonzero(own)
-    counts = csr_array(coo_array((np.ones(len(mine)), (back[mine], week[mine])), shape=(len(place), len(origins))))
     for metres in SEASON_SPREADS_M:
-        found.append(_season((spread[metres] @ counts).toarray())[-keep:])
+        found.append(_season(spread[metres].by_week(mine, np.ones(len(mine)), week[mine], len(origins)))[-keep:])
         names.append(f"season {metres:g}")
     found.append(np.ones((min(keep, len(origins)), len(cells)), dtype=np.float32))
     names.append("flat")
     return Components(np.stack(found, axis=2), origins[-keep:], tuple(names))
 
 
-def spread_over(xy_m: _FloatArray, cells: Cells, sigma_m: float) -> _FloatArray:
-    """(cells,): points in each cell after each has been smeared by a Gaussian of ``sigma_m`` (0: as they are)."""
-    place, back = _places(xy_m, cells.cell_m / _PER_CELL)
-    if not len(place):
-        return np.zeros(len(cells))
-    return np.asarray(_spread(place, cells, sigma_m) @ np.bincount(back, minlength=len(place)).astype(np.float64))
+class Smear:
+    """Points smeared by a Gaussian of ``sigma_m`` (0: as they are) over the cells.
+
+    Points are first put into small squares, ``per`` to a cell's side; the wider the smear, the coarser they may be.
+    """
+
+    def __init__(self, xy_m: _FloatArray, cells: Cells, sigma_m: float) -> None:
+        per = _FINEST if sigma_m < cells.cell_m else 2 if sigma_m < 2 * cells.cell_m else 1
+        self._place, self.place_of = _places(xy_m, cells.cell_m / per)
+        self._share = _shares(self._place, cells, sigma_m, per)
+
+    def by_week(self, chosen: _IntArray, weights: _FloatArray, week: _IntArray, weeks: int) -> _FloatArray:
+        """(cells, weeks): what the ``chosen`` points, each with a weight and a week, come to in each cell."""
+        table = csr_array(coo_array((weights, (self.place_of[chosen], week)), shape=(len(self._place), weeks)))
+        return np.asarray((self._share @ table).toarray())
+
+    def over(self, stretch: slice) -> _FloatArray:
+        """(cells,): how many of a stretch of the points come to lie in each cell."""
+        return np.asarray(self._share @ np.bincount(self.place_of[stretch], minlength=len(self._place)).astype(np.float64))
 
 
 def _places(xy_m: _FloatArray, fine_m: float) -> tuple[_IntArray, _IntArray]:
     """The small squares that hold incidents (column, row), and which of them each incident lies in."""
     if not len(xy_m):
         return np.empty((0, 2), np.int64), np.empty(0, np.int64)
-    place, back = np.unique(np.floor(xy_m / fine_m).astype(np.int64), axis=0, return_inverse=True)
-    return place, back.ravel()
+    at = np.floor(xy_m / fine_m).astype(np.int64)
+    low = at.min(axis=0)
+    height = int(at[:, 1].max() - low[1]) + 1
+    keys, back = np.unique((at[:, 0] - low[0]) * height + (at[:, 1] - low[1]), return_inverse=True)
+    return np.stack([keys // height, keys % height], axis=1) + low, back
 
 
 def _first_of_day_and_place(place: _IntArray, day: _FloatArray, own: NDArray[np.bool_]) -> NDArray[np.bool_]:
     first = np.zeros(len(day), dtype=bool)
     mine = np.flatnonzero(own)
     if len(mine):
-        _, at = np.unique(np.stack([place[mine], np.floor(day[mine]).astype(np.int64)], axis=1), axis=0, return_index=True)
+        today = np.floor(day[mine]).astype(np.int64)
+        today -= today.min()
+        _, at = np.unique(place[mine] * (int(today.max()) + 1) + today, return_index=True)
         first[mine[at]] = True
     return first
 
 
-def _spread(place: _IntArray, cells: Cells, sigma_m: float) -> csr_array:
-    """(cells, places): the share of an incident that falls into each cell when it is smeared by a Gaussian of ``sigma_m``."""
-    cell_m, fine_m = cells.cell_m, cells.cell_m / _PER_CELL
+def _shares(place: _IntArray, cells: Cells, sigma_m: float, per: int) -> csr_array:
+    """(cells, places): the share of an incident in each place that falls into each cell when it is smeared."""
+    cell_m, fine_m = cells.cell_m, cells.cell_m / per
     reach = int(np.ceil(3 * sigma_m / cell_m)) if sigma_m else 0
     offsets = np.arange(-reach, reach + 1)
-    within = (np.arange(_PER_CELL) + 0.5) * fine_m
+    within = (np.arange(per) + 0.5) * fine_m
     if sigma_m:
         edges = (offsets[None, :] * cell_m - within[:, None]) / sigma_m
         one = ndtr(edges + cell_m / sigma_m) - ndtr(edges)
     else:
-        one = np.ones((_PER_CELL, 1))
-    column, row = place[:, 0] // _PER_CELL, place[:, 1] // _PER_CELL
-    in_x, in_y = place[:, 0] % _PER_CELL, place[:, 1] % _PER_CELL
+        one = np.ones((per, 1))
+    column, row = place[:, 0] // per, place[:, 1] // per
+    in_x, in_y = place[:, 0] % per, place[:, 1] % per
     parts = []
     for a, across in enumerate(offsets):
         for b, up in enumerate(offsets):

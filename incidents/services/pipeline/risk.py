@@ -25,7 +25,7 @@ from incidents.analytics.risk import (
     origins_until,
 )
 from incidents.analytics.risk_backtest import AREA_SHARES, walk
-from incidents.analytics.risk_baselines import BASELINES
+from incidents.analytics.risk_baselines import BASELINES, Baselines
 from incidents.analytics.risk_classes import risk_classes
 from incidents.analytics.risk_components import Components, Happened, components
 from incidents.analytics.risk_horizons import Clock, Horizon, horizons, read_clock
@@ -41,7 +41,6 @@ EVERYTHING = "all"
 LEAST_A_YEAR = 300  # below, a category has no surface of its own
 MOST_CATEGORIES = 12
 GATE_WEEKS, GATE_REFIT_WEEKS, LEAST_GATE_WEEKS = 26, 13, 8
-WEEKS_OF = {"last_4_weeks": 4, "last_52_weeks": 52, "last_208_weeks": 208, "kernel_52_weeks": 52}
 LIMITS = ("reported_only", "not_people", "changes", "late_reports", "rare")
 _Array = NDArray[np.float64]
 
@@ -224,8 +223,8 @@ def _by_counting(ground: _Ground, horizon: Horizon) -> dict[str, _Array]:
     as_of = float(ground.origins[-1])
     there = max((as_of - float(ground.happened.day[ground.happened.own].min())) / 7, 1.0)
     return {
-        name: baseline(ground.happened, ground.cells, as_of) * (horizon.days / 7 / min(WEEKS_OF[name], there))
-        for name, baseline in BASELINES.items()
+        name: score * (horizon.days / 7 / min(BASELINES[name], there))
+        for name, score in Baselines(ground.happened, ground.cells).at(as_of).items()
     }
 
 
@@ -244,7 +243,8 @@ def _choose(ground: _Ground, horizon: Horizon, hits: dict[str, dict[float, list[
         lead = bootstrap_ratio(caught(NAME), caught(best))
         wins = bool(lead.value > 1)
         facts = {"ratio": round(lead.value, 4), "low": round(lead.low, 4), "high": round(lead.high, 4), "baseline": best}
-        reasons.append(["beats_baseline" if wins else "loses_to_baseline", facts])
+        code = "loses_to_baseline" if not wins else "beats_baseline" if lead.low > 1 else "ahead_within_chance"
+        reasons.append([code, facts])
         scores = {name: _scores(hits[name]) for name in hits}
     published = NAME if wins else best
     if wins and not is_on(NAME):
@@ -282,7 +282,7 @@ def _figures(estimate: Estimate) -> list[float | None]:
 
 def _surface(ground: _Ground, horizon: Horizon, name: str, values: _Array, parts: dict[str, _Array]) -> Surface:
     begins = ground.as_of + timedelta(days=horizon.gap_days)
-    weeks = WEEKS_OF.get(name)
+    weeks = BASELINES.get(name)
     start = datetime.fromtimestamp(float(ground.points.at[0]), ground.as_of.tzinfo)
     return Surface(
         kind=Surface.Kind.RISK,

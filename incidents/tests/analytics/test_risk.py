@@ -7,8 +7,8 @@ from incidents.analytics.evaluation import hits_at
 from incidents.analytics.grid import Cells
 from incidents.analytics.risk import NAME, USUAL_SHARES, TooLittleHistory, counted, origins_to_learn_from, origins_until, predict_risk
 from incidents.analytics.risk_backtest import backtest_risk
-from incidents.analytics.risk_baselines import counted_weeks, kernel_weeks
-from incidents.analytics.risk_components import SOURCES, Happened, Source, components, part_name, spread_over
+from incidents.analytics.risk_baselines import Baselines
+from incidents.analytics.risk_components import SOURCES, Happened, Smear, Source, components, part_name
 
 CELL = 250.0
 
@@ -68,9 +68,9 @@ def test_smearing_keeps_every_incident_where_there_are_cells_all_round():
     cells = Cells.under(
         np.stack(np.meshgrid(np.arange(125, 5000, 250), np.arange(125, 5000, 250)), axis=-1).reshape(-1, 2).astype(float), cell_m=CELL
     )
-    one = spread_over(np.array([[2_430.0, 2_510.0]]), cells, 250.0)
+    one = Smear(np.array([[2_430.0, 2_510.0]]), cells, 250.0).over(slice(None))
     assert one.sum() == pytest.approx(1.0, abs=0.02) and cells.centres_m[one.argmax()].tolist() == [2_375.0, 2_625.0]
-    assert spread_over(np.empty((0, 2)), cells, 250.0).sum() == 0
+    assert Smear(np.empty((0, 2)), cells, 250.0).over(slice(None)).sum() == 0
 
 
 def test_ten_victims_of_one_event_count_once_among_the_days():
@@ -109,10 +109,10 @@ def test_the_baselines_are_plain_counts_before_the_origin():
     cells = Cells.under(town.xy_m, cell_m=CELL)
     found = backtest_risk(town, first=300.0, last=321.0, horizon_days=7, cells=cells)
     came = counted(town, cells, np.array([307.0]), horizon_days=7)[0]
-    score = counted_weeks(town, cells, as_of=307.0, weeks=4)
+    score = Baselines(town, cells).at(307.0)["last_4_weeks"]
     assert score.sum() == ((town.day >= 279) & (town.day < 307)).sum() and came.sum() == ((town.day >= 307) & (town.day < 314)).sum()
     assert found.hits["last_4_weeks"][0.03][1] == hits_at(score, came.astype(float), 0.03)
-    assert kernel_weeks(town, cells, as_of=0.0, weeks=4).sum() == 0
+    assert all(nothing.sum() == 0 for nothing in Baselines(town, cells).at(0.0).values())
 
 
 def test_a_backtest_sees_no_later_than_each_origin():
