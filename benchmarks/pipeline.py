@@ -83,7 +83,9 @@ def _measured(report: Report, section: str, region: Region, *arguments: str) -> 
         made = (
             f"{stored:,} incidents stored; {len(answer['steps'])} steps, {answer['counts']['failed']} failed; {_figures(answer['steps'])}"
         )
-        report.row(section, name, answer["seconds"], "s", f"{made}; {whole:.1f} s with the start of Python")
+        computed = sum(worker["cpu_seconds"] for worker in answer["workers"])
+        note = f"{made}; {computed:.1f} s of CPU in the workers; {whole:.1f} s with the start of Python"
+        report.row(section, name, answer["seconds"], "s", note)
         report.row(section, f"{name}: most memory held", max(worker["peak_mb"] for worker in answer["workers"]), "MB", f"each: {peaks}")
     kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for step in first["steps"]:

@@ -163,8 +163,9 @@ class _Shown:
 
 
 def _peak() -> dict[str, Any]:
-    """This process, and the most memory it has held."""
-    return {"worker": worker_name(), "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    """This process, the most memory it has held, and what it has computed."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {"worker": worker_name(), "peak_mb": round(used.ru_maxrss / 1024), "cpu_seconds": round(used.ru_utime + used.ru_stime, 1)}
 
 
 def _told(helper: subprocess.Popen[str]) -> dict[str, Any]:
