@@ -83,6 +83,18 @@ LIMITS: Words = {
     ),
     "late_reports": _("Reports that came late were not there when it learnt."),
 }
+FACTS: Words = {
+    "origins": _("origins"),
+    "baseline": _("baseline"),
+    "ratio": _("ratio"),
+    "crps_ratio": _("CRPS ratio"),
+    "wape_ratio": _("WAPE ratio"),
+    "error_ratio": _("error ratio"),
+    "model": _("model"),
+    "against": _("against"),
+    "on": _("on the day"),
+    "needs": _("needed"),
+}
 TACTICS: Words = {
     "visibility_walk": _("Visibility walk, 10 to 15 minutes"),
     "lighting_report": _("Report dark or broken lighting"),
@@ -117,7 +129,7 @@ def facts_said(facts: Any) -> str:
     given = dict(facts)
     if {"ratio", "low", "high"} <= set(given):
         given = {"ratio": [given.pop("ratio"), given.pop("low"), given.pop("high")], **given}
-    return " · ".join(f"{str(name).replace('_', ' ')} {figure(value)}" for name, value in given.items() if name not in {"champion", "won"})
+    return " · ".join(f"{said(FACTS, str(name))} {figure(value)}" for name, value in given.items() if name not in {"champion", "won"})
 
 
 def figure(value: Any) -> str:
