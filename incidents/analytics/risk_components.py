@@ -129,14 +129,14 @@ def components(happened: Happened, cells: Cells, origins: _FloatArray, *, keep: 
 
     distances = {0.0, *SEASON_SPREADS_M, *(metres for source in sources for metres in source.spreads_m)}
     spread = {metres: Smear(xy, cells, metres) for metres in distances}
-    found: list[NDArray[np.float32]] = []
-    names: list[str] = []
-    first_today = _first_of_day_and_place(spread[0.0].place_of, day, own)
-    members = {"own": own, "days": first_today, "others": ~own}
-    for source in sources:
+    members = {"own": own, "days": _first_of_day_and_place(spread[0.0].place_of, day, own), "others": ~own}
+    there = [source for source in sources if source.name != "others" or members["others"].any()]
+    names = [f"{source.name} {life:g} {metres:g}" for source in there for life in source.lives_days for metres in source.spreads_m]
+    names += [*(f"season {metres:g}" for metres in SEASON_SPREADS_M), "flat"]
+    values = np.ones((min(keep, len(origins)), len(cells), len(names)), dtype=np.float32)  # filled column by column: the last is flat
+    number = 0
+    for source in there:
         mine = np.flatnonzero(members[source.name])
-        if not len(mine) and source.name == "others":
-            continue
         age = origins[week[mine]] - day[mine]
         for life in source.lives_days:
             weights = np.exp(-age / life)
@@ -145,15 +145,13 @@ def components(happened: Happened, cells: Cells, origins: _FloatArray, *, keep: 
             for metres in source.spreads_m:
                 fresh = spread[metres].by_week(mine, weights, week[mine], len(origins))
                 faded = lfilter([1.0], [1.0, -fade], fresh, axis=1)
-                found.append((faded / lived)[:, -keep:].T.astype(np.float32))
-                names.append(f"{source.name} {life:g} {metres:g}")
+                values[:, :, number] = (faded / lived)[:, -keep:].T
+                number += 1
     mine = np.flatnonzero(own)
     for metres in SEASON_SPREADS_M:
-        found.append(_season(spread[metres].by_week(mine, np.ones(len(mine)), week[mine], len(origins)))[-keep:])
-        names.append(f"season {metres:g}")
-    found.append(np.ones((min(keep, len(origins)), len(cells)), dtype=np.float32))
-    names.append("flat")
-    return Components(np.stack(found, axis=2), origins[-keep:], tuple(names))
+        values[:, :, number] = _season(spread[metres].by_week(mine, np.ones(len(mine)), week[mine], len(origins)))[-keep:]
+        number += 1
+    return Components(values, origins[-keep:], tuple(names))
 
 
 class Smear:
