@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.gis.geos import MultiPolygon, Point, Polygon
-from django.core.cache import cache
 from django.db import connection
+from redis import Redis
 
 from accounts.models import Agency, User
 from accounts.roles import Role
@@ -39,11 +40,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_cache(settings: Any) -> None:
-    """Each test process keeps its cache apart from the others'; passwords are hashed quickly."""
+    """Each test keeps its cache apart from the others' (clearing it would empty the whole Redis); passwords are hashed quickly."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"}}
-    cache.clear()
-    return
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4().hex}"}}
+    live = f"live-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # what this process's own web process keeps
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        for key in redis.scan_iter(f"{live}:*"):
+            redis.delete(key)
 
 
 def square(west: float, south: float, east: float, north: float) -> MultiPolygon:

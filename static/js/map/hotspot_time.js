@@ -10,7 +10,9 @@ async function begin(panel) {
   const answer = await fetch(panel.dataset.url, { credentials: "same-origin", cache: "no-cache" }).catch(() => null);
   if (!answer?.ok) return;
   const { moments } = await answer.json();
-  if (moments.length < 2 || !root?.mapApi) return;
+  if (moments.length < 2 || !root) return;
+  // The answer may be here before the map's own script has begun.
+  if (!root.mapApi) await new Promise((resolve) => root.addEventListener("map:ready", resolve, { once: true }));
   const last = moments.length - 1;
   slider.max = String(last);
   slider.value = String(last);
