@@ -23,7 +23,7 @@ from incidents.services.bare_risk import backtest_of_file
 ROOT = Path(__file__).resolve().parents[1]
 CRIME = stlouis.INCIDENTS.parent
 STLOUIS = "Risk surface: St. Louis, the 52 weeks of 2017 (real incidents, 250 m cells, PAI at 1 / 3 / 5 % of the area)"
-ELSEWHERE = "Risk surface: other years and cities (real incidents, PAI at 1 / 3 / 5 % of the area)"
+ELSEWHERE = "Risk surface: the years and cities it was chosen on (real incidents, PAI at 1 / 3 / 5 % of the area)"
 SPEED = "Risk surface: from a bare file"
 HOW = "model / best baseline of each share, chosen in hindsight"
 
