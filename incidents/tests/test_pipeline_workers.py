@@ -135,6 +135,19 @@ def test_a_database_that_went_away_puts_the_step_back_to_be_done_again(places, p
     assert not events("pipeline.failed").exists()
 
 
+def test_an_interrupt_between_a_claim_and_the_work_gives_the_step_back(places, parts):
+    parts("a", "b")
+    run = asked()
+
+    def ctrl_c(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.execute_run(run=run, on_progress=ctrl_c)
+    assert set(run.steps.values_list("status", flat=True)) == {"waiting"}
+    assert pipeline.request_cancel(run=run, by=None).status == "cancelled"
+
+
 def test_a_kind_that_cannot_say_its_parts_is_one_failed_step(places, parts, monkeypatch):
     def no_parts(task):
         raise ValueError("no parts today")

@@ -17,7 +17,7 @@ from geography.models import Region
 from incidents import events
 from incidents.models import PipelineRun, PipelineStep
 from incidents.services.pipeline import kinds
-from incidents.services.pipeline.lease import DATABASE_AWAY, STALE_AFTER, Cancelled, Lease, LeaseLost, patiently
+from incidents.services.pipeline.lease import DATABASE_AWAY, STALE_AFTER, Cancelled, Lease, LeaseLost, patiently, worker_name
 from incidents.services.pipeline.loading import shared_loads
 from incidents.services.pipeline.planning import task_of
 from incidents.services.pipeline.steps import Kind, Outcome, Task, publish_results
@@ -44,9 +44,14 @@ Listener = Callable[[Progress], None]
 
 def work_through(run: PipelineRun, on_progress: Listener | None = None) -> None:
     """Do steps of ``run`` until there is none left to take."""
-    with shared_loads():
-        while do_one_step(run, on_progress):
-            pass
+    try:
+        with shared_loads():
+            while do_one_step(run, on_progress):
+                pass
+    except KeyboardInterrupt:
+        # It may have come between a claim and the work: whatever this process still holds goes back.
+        run.steps.filter(status=Status.RUNNING, worker=worker_name()).update(status=Status.WAITING)
+        raise
     patiently(lambda: finish_if_over(run))
 
 
