@@ -42,11 +42,6 @@ class Spot:
         return None if q is None else q <= HotSpot.SIGNIFICANT_Q
 
     @property
-    def times_background(self) -> float | None:
-        expected = self.hot_spot.background_count
-        return self.hot_spot.incident_count / expected if expected and expected >= 0.05 else None
-
-    @property
     def q_percent(self) -> float | None:
         return None if self.hot_spot.q_value is None else 100 * self.hot_spot.q_value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Protocol
 
 import numpy as np
@@ -55,10 +55,6 @@ class Panel:
     @property
     def days(self) -> int:
         return self.counts.shape[1]
-
-    @property
-    def next_day(self) -> date:
-        return self.first_day + timedelta(days=self.days)
 
     def weekdays(self, horizon: int = 0) -> NDArray[np.int64]:
         """The weekday (Monday is 0) of every day and of ``horizon`` days behind them."""

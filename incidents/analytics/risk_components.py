@@ -78,10 +78,6 @@ class Components:
     origins: _FloatArray
     names: tuple[str, ...]
 
-    def part_of(self) -> tuple[str, ...]:
-        """The part of the answer each component belongs to, in words for people."""
-        return tuple(part_name(name) for name in self.names)
-
 
 def part_name(component: str) -> str:
     """
