@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "geography",
     "accounts",
     "incidents",
+    "patrol",
     "interop",
     "dashboard",
     "demo",

@@ -33,7 +33,7 @@ from incidents.tests.issued import rows_of_trust
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
-OURS = ["core", "geography", "accounts", "incidents", "interop"]
+OURS = ["core", "geography", "accounts", "incidents", "patrol", "interop"]
 # A screen may ask the database this often, however many rows it shows: session and person included.
 LIST_QUERIES = 14
 

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 profile=${1:-run}
 mkdir -p .stamps
 
-packages=(postgresql-15 postgresql-15-postgis-3 redis-server gdal-bin gettext python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core)
+packages=(postgresql-15 postgresql-15-postgis-3 redis-server mosquitto gdal-bin gettext python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core)
 [ "$profile" = dev ] && packages+=(chromium)
 
 say() { printf '%s  %s\n' "setup   |" "$*"; }
