@@ -16,7 +16,7 @@ class Role(models.TextChoices):
     PARTNER = "partner", _("Partner")
 
 
-# Verbs on incidents, by role. A verb that is not listed is refused.
+# Verbs on incidents and on the force, by role. A verb that is not listed is refused.
 CAPABILITIES: dict[str, frozenset[str]] = {
     Role.SUPERADMIN: frozenset(
         {
@@ -35,6 +35,21 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "switch_models",
             "suppress_places",
             "hand_over",
+            "manage_force",
+            "roster",
+            "dispatch",
+            "task",
+            "act_in_field",
+            "plan",
+            "publish_plan",
+            "study_coverage",
+            "watch_units",
+            "report_position",
+            "raise_sos",
+            "answer_sos",
+            "sign_handover",
+            "run_trial",
+            "consent_aid",
         }
     ),
     Role.SUPERVISOR: frozenset(
@@ -50,12 +65,41 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "switch_models",
             "suppress_places",
             "hand_over",
+            "manage_force",
+            "roster",
+            "dispatch",
+            "task",
+            "act_in_field",
+            "plan",
+            "publish_plan",
+            "study_coverage",
+            "watch_units",
+            "report_position",
+            "raise_sos",
+            "answer_sos",
+            "sign_handover",
+            "run_trial",
+            "consent_aid",
         }
     ),
-    Role.ANALYST: frozenset({"annotate", "import", "run_pipeline"}),
-    Role.DISPATCHER: frozenset({"open", "classify", "move", "close", "annotate"}),
-    Role.OFFICER: frozenset({"move", "annotate"}),
-    Role.AUDITOR: frozenset({"read_audit"}),
+    Role.ANALYST: frozenset({"annotate", "import", "run_pipeline", "plan", "study_coverage", "watch_units", "run_trial"}),
+    Role.DISPATCHER: frozenset(
+        {
+            "open",
+            "classify",
+            "move",
+            "close",
+            "annotate",
+            "dispatch",
+            "task",
+            "watch_units",
+            "report_position",
+            "raise_sos",
+            "answer_sos",
+        }
+    ),
+    Role.OFFICER: frozenset({"move", "annotate", "act_in_field", "report_position", "raise_sos"}),
+    Role.AUDITOR: frozenset({"read_audit", "watch_units"}),
     Role.PARTNER: frozenset(),
 }
 
@@ -96,6 +140,26 @@ _WRITTEN_BY_SERVICES = frozenset(
         "incidents.suppression",
         "incidents.handover",
         "interop.inboxmessage",
+        "patrol.assignment",
+        "patrol.assignmentlog",
+        "patrol.fieldaction",
+        "patrol.recommendation",
+        "patrol.aidrequest",
+        "patrol.position",
+        "patrol.unitposition",
+        "patrol.fencevisit",
+        "patrol.duty",
+        "patrol.plan",
+        "patrol.planroute",
+        "patrol.planstop",
+        "patrol.planchange",
+        "patrol.coveragestudy",
+        "patrol.roadnetwork",
+        "patrol.stopdosage",
+        "patrol.trialcell",
+        "patrol.sos",
+        "patrol.welfarecheck",
+        "patrol.shiftpack",
     }
 )
 # Others lean on these for good: they are taken out of use, never removed.
@@ -109,6 +173,14 @@ _NEVER_REMOVED = frozenset(
         "geography.zone",
         "interop.partner",
         "interop.partnerkey",
+        "patrol.station",
+        "patrol.vehicle",
+        "patrol.team",
+        "patrol.unit",
+        "patrol.member",
+        "patrol.shift",
+        "patrol.rosterentry",
+        "patrol.trial",
     }
 )
 _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
@@ -119,6 +191,23 @@ _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
     "incidents.source": _EDIT,
     "incidents.rejectedrow": frozenset({"view", "change"}),
     "incidents.importrun": frozenset({"view", "add", "change"}),
+    "patrol.station": _EDIT,
+    "patrol.vehicle": _EDIT,
+    "patrol.team": _EDIT,
+    "patrol.unit": _EDIT,
+    "patrol.member": _EDIT,
+    "patrol.zoneassignment": _EDIT,
+    "patrol.shiftpattern": _EDIT,
+    "patrol.shift": _EDIT,
+    "patrol.rosterentry": _EDIT,
+    "patrol.leave": _EDIT,
+    "patrol.runcard": _ALL,
+    "patrol.runcardline": _ALL,
+    "patrol.responsetarget": _EDIT,
+    "patrol.mutualaid": _EDIT,
+    "patrol.geofence": _ALL,
+    "patrol.roadclosure": _EDIT,
+    "patrol.trial": _EDIT,
 }
 _ANALYSTS_MAY_EDIT = frozenset({"incidents.typemapping", "incidents.severitymapping", "incidents.importrun", "incidents.rejectedrow"})
 

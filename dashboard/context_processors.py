@@ -19,6 +19,14 @@ class Shell:
     # The first word of the URL names of the pages that stand under "Analysis" and share its line of links.
     ANALYSIS = frozenset({"hotspots", "surfaces", "forecast", "compare", "summary", "scoreboard", "models", "handover", "runs"})
 
+    # The same of the pages under "Patrol".
+    PATROL = frozenset(
+        {
+            "patrol", "shift", "units", "tasks", "sos", "plans", "coverage", "whatif", "roster", "workload",
+            "packs", "intervals", "aid", "dosage", "trials", "report",
+        }
+    )  # fmt: skip
+
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
@@ -54,7 +62,19 @@ class Shell:
 
     @property
     def section(self) -> str:
-        return "analysis" if self.page in self.ANALYSIS else self.page
+        return "analysis" if self.page in self.ANALYSIS else "patrol" if self.page in self.PATROL else self.page
+
+    @property
+    def may_watch_units(self) -> bool:
+        return self.user is not None and self.user.can("watch_units")
+
+    @property
+    def may_act_in_field(self) -> bool:
+        return self.user is not None and self.user.can("act_in_field")
+
+    @property
+    def may_patrol(self) -> bool:
+        return self.may_watch_units or self.may_act_in_field
 
     @property
     def address(self) -> str:

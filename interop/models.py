@@ -44,6 +44,8 @@ class Scope(models.TextChoices):
     INCIDENTS_READ = "incidents:read", _("Read incidents")
     HOTSPOTS_READ = "hotspots:read", _("Read hot spots, surfaces and runs")
     FORECASTS_READ = "forecasts:read", _("Read forecasts")
+    PATROL_READ = "patrol:read", _("Read units, plans and coverage")
+    TELEMETRY_WRITE = "telemetry:write", _("Send positions")
 
 
 class Partner(models.Model):

@@ -191,6 +191,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "ingest", "description": "Send reports. What is answered with a 2xx is committed."},
         {"name": "incidents", "description": "Read what became of them, within your key's agency and governorates."},
+        {"name": "patrol", "description": "Units, positions, plans, and what came of them."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
     "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "incidents.models.analytics.PipelineRun.Status"},
@@ -202,6 +203,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
+
+# --- patrol -----------------------------------------------------------------------------------------------------------
+POSITION_STALE_S = env.int("POSITION_STALE_S", default=60)  # an older position is greyed, and never recommended
+MQTT_URL = env("MQTT_URL", default="")
+ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empty: the imported roads, else straight lines
+ROUTING_KIND = env("ROUTING_KIND", default="osrm")
 
 # --- background work -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

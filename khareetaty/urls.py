@@ -18,5 +18,6 @@ urlpatterns = [
     re_path(r"^api/(?P<rest>.*)$", nothing_here),
     path("", include("dashboard.urls_map")),
     path("", include("dashboard.urls_trust")),
+    path("", include("dashboard.patrol_urls")),
     path("", include("dashboard.urls")),
 ]

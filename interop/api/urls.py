@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
@@ -15,7 +15,7 @@ from interop.api.summary import SummaryView
 from interop.api.surfaces import NearRepeatList, SurfaceCell, SurfaceCsv, SurfaceDetail, SurfaceGeoJson, SurfaceList
 from interop.api.trust import ModelsView, ModelSwitchView, ModelView, ScoreboardView
 
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="api-schema"),
     path("docs", views.swagger, name="api-docs"),
     path("redoc", views.redoc, name="api-redoc"),
@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern] = [
     path("near-repeat-tests", NearRepeatList.as_view(), name="api-near-repeat-tests"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
+urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))
 for kind, single, batch in intake_views():
     urlpatterns += [
         path(f"ingest/{kind}", single.as_view(), name=f"api-ingest-{kind}"),

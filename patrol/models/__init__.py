@@ -1,0 +1,63 @@
+from patrol.models.dispatch import (
+    AidRequest,
+    Assignment,
+    AssignmentLog,
+    AssignmentState,
+    FieldAction,
+    MutualAid,
+    Recommendation,
+    ResponseTarget,
+    RunCard,
+    RunCardLine,
+)
+from patrol.models.duty import Duty, Leave, RosterEntry, Shift, ShiftPattern
+from patrol.models.force import Member, Skill, Station, Team, Unit, UnitKind, Vehicle, ZoneAssignment
+from patrol.models.measure import StopDosage, Trial, TrialCell
+from patrol.models.plan import CoverageStudy, Plan, PlanChange, PlanRoute, PlanStop, RoadClosure, RoadNetwork
+from patrol.models.position import Doubt, FenceVisit, Geofence, Position, PositionSource, UnitPosition
+from patrol.models.safety import ShiftPack, Sos, WelfareCheck
+
+__all__ = [
+    "AidRequest",
+    "Assignment",
+    "AssignmentLog",
+    "AssignmentState",
+    "CoverageStudy",
+    "Doubt",
+    "Duty",
+    "FenceVisit",
+    "FieldAction",
+    "Geofence",
+    "Leave",
+    "Member",
+    "MutualAid",
+    "Plan",
+    "PlanChange",
+    "PlanRoute",
+    "PlanStop",
+    "Position",
+    "PositionSource",
+    "Recommendation",
+    "ResponseTarget",
+    "RoadClosure",
+    "RoadNetwork",
+    "RosterEntry",
+    "RunCard",
+    "RunCardLine",
+    "Shift",
+    "ShiftPack",
+    "ShiftPattern",
+    "Skill",
+    "Sos",
+    "Station",
+    "StopDosage",
+    "Team",
+    "Trial",
+    "TrialCell",
+    "Unit",
+    "UnitKind",
+    "UnitPosition",
+    "Vehicle",
+    "WelfareCheck",
+    "ZoneAssignment",
+]

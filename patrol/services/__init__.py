@@ -1,0 +1,1 @@
+"""The verbs of this app. Each is one transaction: check, change, announce."""

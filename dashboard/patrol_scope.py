@@ -1,0 +1,57 @@
+"""Which agency and governorate a page of patrol is about: chosen in the address, inside the viewer's jurisdiction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.http import Http404, HttpRequest
+
+from accounts.jurisdiction import jurisdiction_of
+from accounts.models import Agency
+from geography.models import Zone
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What was chosen, and what there is to choose from."""
+
+    agency: Agency
+    governorate: Zone
+    agencies: tuple[Agency, ...]
+    governorates: tuple[Zone, ...]
+
+    @property
+    def query(self) -> str:
+        return f"agency={self.agency.slug}&governorate={self.governorate.code}"
+
+
+def scope_of(request: HttpRequest) -> Scope:
+    """``?agency=<slug>&governorate=<code>``, else the viewer's own agency (else the first with units) and first governorate.
+
+    Raises ``Http404`` for one outside the viewer's jurisdiction, and where there is nothing to choose from.
+    """
+    mine = jurisdiction_of(request.user)
+    agencies = Agency.objects.filter(units__is_active=True).distinct() if mine.agency_ids is None else Agency.objects.all()
+    if mine.agency_ids is not None:
+        agencies = agencies.filter(pk__in=sorted(mine.agency_ids))
+    zones = Zone.objects.level(Zone.Level.GOVERNORATE).filter(is_active=True).defer("boundary").select_related("region").order_by("code")
+    zones = zones.filter(region__is_default=True) if mine.governorate_ids is None else zones.filter(pk__in=sorted(mine.governorate_ids))
+    all_agencies, all_zones = tuple(agencies.order_by("slug")), tuple(zones)
+    agency = _chosen(all_agencies, "slug", request.GET.get("agency", ""), getattr(request.user, "agency_id", None))
+    governorate = _chosen(all_zones, "code", request.GET.get("governorate", ""), None)
+    return Scope(agency, governorate, all_agencies, all_zones)
+
+
+Row = TypeVar("Row", Agency, Zone)
+
+
+def _chosen(rows: tuple[Row, ...], key: str, wanted: str, own: int | None) -> Row:
+    if wanted:
+        found = next((row for row in rows if getattr(row, key) == wanted), None)
+    else:
+        police = next((row for row in rows if getattr(row, key) == "police"), None)
+        found = next((row for row in rows if row.pk == own), None) or police or next(iter(rows), None)
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,1 @@
+"""The dispatch screens of the command centre."""

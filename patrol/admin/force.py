@@ -1,0 +1,1 @@
+"""The force screens of the command centre."""

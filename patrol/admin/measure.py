@@ -1,0 +1,1 @@
+"""The measure screens of the command centre."""

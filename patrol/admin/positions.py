@@ -1,0 +1,1 @@
+"""The positions screens of the command centre."""

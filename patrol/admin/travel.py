@@ -1,0 +1,1 @@
+"""Road networks and closures in the command centre."""

@@ -1,0 +1,33 @@
+"""What this app announces. ``data`` holds ids and plain values; ``subject`` is the row named first."""
+
+DUTY_STARTED = "duty.started"  # {"unit", "member"}
+DUTY_ENDED = "duty.ended"  # {"unit", "member", "because"}
+ROSTER_CHANGED = "roster.changed"  # {"shift", "entries"}: once a change, never once a person
+ASSIGNMENT_MADE = "assignment.made"  # {"unit", "kind", "incident"?}
+ASSIGNMENT_MOVED = "assignment.moved"  # {"unit", "from", "to", "incident"?}
+ASSIGNMENT_CLOSED_BY_TIME = "assignment.closed_by_time"  # {"unit", "incident"?}
+ASSIGNMENTS_HANDED_OVER = "assignments.handed_over"  # {"from", "to", "count"}
+AID_REQUESTED = "aid.requested"  # {"incident", "lender", "borrower"}
+AID_ANSWERED = "aid.answered"  # {"incident", "granted"}
+DISPATCH_ADVISED = "dispatch.advised"  # {"incident", "shortfalls"}
+FENCE_ENTERED = "fence.entered"  # {"unit", "fence"?, "assignment"?}
+FENCE_LEFT = "fence.left"  # {"unit", "fence"?, "assignment"?, "seconds"}
+FENCE_DWELT = "fence.dwelt"  # {"unit", "fence"?, "assignment"?, "seconds"}
+POSITIONS_SILENT = "positions.silent"  # {"unit", "since"}: on duty, and not heard from
+PLAN_MADE = "plan.made"  # {"shift", "version"}
+PLAN_CHANGED = "plan.changed"  # {"shift", "version", "kind"}
+PLAN_REVIEWED = "plan.reviewed"  # {"shift", "version"}
+PLAN_PUBLISHED = "plan.published"  # {"shift", "version", "supersedes"?}
+SOS_RAISED = "sos.raised"  # {"unit", "user"}
+SOS_REPEATED = "sos.repeated"  # {"repeats"}
+SOS_ACKNOWLEDGED = "sos.acknowledged"  # {"by"}
+SOS_WITHDRAWN = "sos.withdrawn"  # {"by"}: never said of a withdrawal under duress, which is sos.duress
+SOS_DURESS = "sos.duress"  # {}: the wrong code on purpose
+SOS_ENDED = "sos.ended"  # {"by", "outcome"}
+WELFARE_WARNED = "welfare.warned"  # {"unit", "due"}
+WELFARE_MISSED = "welfare.missed"  # {"unit", "due"}
+SHIFT_PACK_MADE = "shift_pack.made"  # {"pack"}
+SHIFT_PACK_SIGNED = "shift_pack.signed"  # {"pack", "by", "part": out | in}
+SHIFT_PACK_UNSIGNED = "shift_pack.unsigned"  # {"pack", "missing": out | in | both}
+TRIAL_SEALED = "trial.sealed"  # {"trial", "treatment", "control"}
+TRIAL_REPORTED = "trial.reported"  # {"trial", "found": helped | harmed | none}

@@ -1,0 +1,1 @@
+"""Celery's shells around the verbs of safety."""
