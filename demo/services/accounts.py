@@ -52,9 +52,12 @@ def create_demo_accounts() -> bool:
     with transaction.atomic():
         listed: list[dict[str, Any]] = [_person(person) for person in PEOPLE]
         partner = _partner("demo-partner", "Demonstration partner", "municipality")
-        api_key = _key(partner, ["incidents:read", "incidents:write"])
+        api_key = _key(partner, ["incidents:read", "incidents:write", "patrol:read"])
         listed.append({"role": Role.PARTNER.value, "username": partner.slug, "api_key": api_key})
-        keys = {slug: _key(_partner(f"simulator-{slug}"[:24], f"Simulator · {slug}", slug), ["incidents:write"]) for slug in SIMULATED}
+        keys = {
+            slug: _key(_partner(f"simulator-{slug}"[:24], f"Simulator · {slug}", slug), ["incidents:write", "telemetry:write"])
+            for slug in SIMULATED
+        }
         audit.record("demo.accounts", after={"usernames": [entry["username"] for entry in listed if "username" in entry]})
         # Written before the commit: an account whose password nobody knows must not remain.
         write_private(simulator_file(), json.dumps(keys, indent=2))

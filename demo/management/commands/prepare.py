@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from core.errors import DomainError
 from demo.services.accounts import create_demo_accounts
+from demo.services.force import create_demo_force
 from demo.services.history import seed_history
 from geography.models import Region
 from geography.services.gazetteer import load_gazetteer
@@ -70,6 +71,9 @@ class Command(BaseCommand):
         if create_demo_accounts():
             self._say("made the demo's accounts")
         region = Region.objects.get(is_default=True)
+        units = create_demo_force(region=region)
+        if units:
+            self._say(f"put {units} units on duty, with crews for four weeks")
         stored = seed_history(region=region, count=count)
         if stored:
             self._say(f"drew two synthetic years: {stored:,} incidents")
