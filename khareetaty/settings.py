@@ -206,7 +206,11 @@ SPECTACULAR_SETTINGS = {
 
 # --- patrol -----------------------------------------------------------------------------------------------------------
 POSITION_STALE_S = env.int("POSITION_STALE_S", default=60)  # an older position is greyed, and never recommended
-MQTT_URL = env("MQTT_URL", default="")
+POSITION_FUTURE_S = env.int("POSITION_FUTURE_S", default=30)  # how far ahead of ours a receiver's clock may be
+POSITION_OLDEST_H = env.int("POSITION_OLDEST_H", default=72)  # older ones are not taken
+POSITION_KEEP_DAYS = env.int("POSITION_KEEP_DAYS", default=90)  # whole days are dropped after it
+POSITION_SILENT_MIN = env.int("POSITION_SILENT_MIN", default=5)  # a unit on duty that is not heard from for so long is said to be silent
+MQTT_URL = env("MQTT_URL", default="")  # mqtt://user:password@host:port; empty: no gateway
 ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empty: the imported roads, else straight lines
 ROUTING_KIND = env("ROUTING_KIND", default="osrm")
 

@@ -25,6 +25,7 @@ from geography.services.official import import_official
 from incidents.models import PipelineRun
 from incidents.services.pipeline import run_pipeline
 from incidents.services.vocabulary import ensure_vocabulary
+from patrol.services.positions import keep_days_ready
 
 # Any number of replicas may start at once; one prepares, the others wait for it.
 LOCK = 5_317_204_118
@@ -56,6 +57,7 @@ class Command(BaseCommand):
             self._say("making the tables")
             call_command("migrate", verbosity=0)
         ensure_vocabulary()
+        keep_days_ready(now=timezone.now())
         if not Region.objects.exists():
             self._say("loading Kuwait: six governorates and their areas (approximate boundaries)")
             load_gazetteer()

@@ -1,0 +1,18 @@
+"""Where units are and were: taking readings in, one place a unit, tracks, and the days they are kept."""
+
+from patrol.services.positions.partitions import drop_old_days, keep_days_ready
+from patrol.services.positions.reading import Reading, Refused
+from patrol.services.positions.recording import Recorded, Taken, record_positions
+from patrol.services.positions.tracks import Track, track
+
+__all__ = [
+    "Reading",
+    "Recorded",
+    "Refused",
+    "Taken",
+    "Track",
+    "drop_old_days",
+    "keep_days_ready",
+    "record_positions",
+    "track",
+]
