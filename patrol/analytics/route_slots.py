@@ -1,0 +1,64 @@
+"""When each stop may be visited: time slots about two hours apart, drawn by the seed so that nobody can tell the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from patrol.analytics.routes import RouteRule, StopDemand, UnitDay
+
+
+class Slot(NamedTuple):
+    """One wanted visit: arrival from ``early`` to ``late``; ``worth`` is weight × minutes."""
+
+    stop: int
+    number: int
+    early: int
+    late: int
+    worth: float
+
+
+def draw_slots(units: Sequence[UnitDay], stops: Sequence[StopDemand], rule: RouteRule, rng: np.random.Generator) -> list[Slot]:
+    """Slots of all stops over the time the units are there.
+
+    The first slot's middle is drawn evenly over one interval, the others follow an interval apart, each as wide as the tolerance: two
+    visits of a stop are never closer than ``interval_s - tolerance_s``. Around visits that are kept or were made, slots are cut back.
+    """
+    begin = min(max(unit.from_s, unit.free_from_s or unit.from_s) for unit in units)
+    end = max(unit.until_s for unit in units)
+    kept: dict[object, list[int]] = {}
+    for unit in units:
+        for visit in unit.fixed:
+            kept.setdefault(visit.stop, []).append(visit.arrive_s)
+    half = rule.tolerance_s // 2
+    slots: list[Slot] = []
+    for index, stop in enumerate(stops):
+        first, last = (begin, end) if stop.window is None else (max(begin, stop.window[0]), min(end, stop.window[1]))
+        offset = int(rng.integers(rule.interval_s))
+        taken = [*kept.get(stop.key, ()), *stop.visited_s]
+        own: list[Slot] = []
+        for number, middle in enumerate(range(first - rule.interval_s + offset, last + half, rule.interval_s)):
+            piece = _free(max(middle - half, first), min(middle + half, last - stop.dosage_s), taken, rule.least_gap_s)
+            if piece is not None:
+                own.append(Slot(index, number, *piece, stop.weight * stop.dosage_s / 60))
+        wanted = len(own) if stop.visits is None else max(0, stop.visits - len(kept.get(stop.key, ())))
+        if wanted < len(own):
+            own = [own[place] for place in sorted(rng.choice(len(own), wanted, replace=False))]
+        slots += own
+    return slots
+
+
+def _free(early: int, late: int, taken: Sequence[int], gap: int) -> tuple[int, int] | None:
+    """The longest piece of the window at least a gap from every visit in ``taken``."""
+    pieces = [(early, late)] if early <= late else []
+    for at in taken:
+        cut: list[tuple[int, int]] = []
+        for begin, end in pieces:
+            if begin <= min(end, at - gap):
+                cut.append((begin, min(end, at - gap)))
+            if max(begin, at + gap) <= end:
+                cut.append((max(begin, at + gap), end))
+        pieces = cut
+    return max(pieces, key=lambda piece: piece[1] - piece[0]) if pieces else None
