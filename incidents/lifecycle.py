@@ -61,8 +61,9 @@ _MOVES: dict[State, tuple[State, ...]] = {
     State.RECEIVED: (State.CLASSIFIED, State.QUEUED, State.DISPATCHED),
     State.CLASSIFIED: (State.QUEUED, State.DISPATCHED),
     State.QUEUED: (State.DISPATCHED,),
-    State.DISPATCHED: (State.EN_ROUTE, State.ON_SCENE, State.QUEUED),
-    State.EN_ROUTE: (State.ON_SCENE, State.QUEUED),
+    # Cleared without ever being on scene: a unit that said nothing until it was done. Its arrival stays unknown.
+    State.DISPATCHED: (State.EN_ROUTE, State.ON_SCENE, State.QUEUED, State.CLEARED),
+    State.EN_ROUTE: (State.ON_SCENE, State.QUEUED, State.CLEARED),
     State.ON_SCENE: (State.CLEARED,),
     State.CLEARED: (State.CLOSED,),
     State.REOPENED: (State.QUEUED, State.DISPATCHED, State.EN_ROUTE, State.ON_SCENE, State.CLEARED),

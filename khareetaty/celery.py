@@ -25,5 +25,6 @@ app.conf.beat_schedule = {
     # Predictions whose time has passed, and the two days late reports are given.
     "predictions: scored": {"task": "incidents.score_predictions", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "positions: days": {"task": "patrol.keep_positions", "schedule": crontab(minute="5"), "options": {"expire_seconds": 3000}},
+    "assignments: closed by time": {"task": "patrol.close_by_time", "schedule": 60.0, "options": {"expire_seconds": 50}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }
