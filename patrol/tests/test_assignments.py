@@ -49,6 +49,10 @@ def backdate(assignment, minutes=30):
     return assignment
 
 
+def last_line(assignment) -> AssignmentLog:
+    return assignment.log.latest("pk")
+
+
 def hear_of_the_desk():
     end_with_incidents(happened=[event for event in Event.objects.filter(type="incident.moved") if ends_its_assignments(event)])
 
@@ -138,7 +142,7 @@ def test_a_late_step_that_was_earlier_than_the_desk_heard_sets_the_first_time_ri
     move_assignment(assignment=sent, to="en_route", by=cast.dispatcher)
     late = move_assignment(assignment=sent, to="en_route", by=cast.officer, at=told)
     assert (late.state, late.en_route_at) == (State.EN_ROUTE, told)
-    assert late.log.last().facts["late"] is True and late.log.last().facts["was"] is not None
+    assert last_line(late).facts["late"] is True and last_line(late).facts["was"] is not None
 
 
 def test_a_late_step_that_contradicts_is_kept_in_the_log_and_moves_no_clock(send, force, report, cast):
@@ -147,7 +151,7 @@ def test_a_late_step_that_contradicts_is_kept_in_the_log_and_moves_no_clock(send
     move_assignment(assignment=sent, to="on_scene", by=cast.officer, at=there)
     after = move_assignment(assignment=sent, to="en_route", by=cast.officer, at=there + timedelta(minutes=5))
     assert after.en_route_at is None and after.state == State.ON_SCENE
-    assert after.log.last().facts["doubt"] == "out_of_order"
+    assert last_line(after).facts["doubt"] == "out_of_order"
 
 
 @pytest.mark.parametrize(("minutes", "code"), [(3, "in_the_future"), (-90, "before_assignment")])
@@ -164,7 +168,7 @@ def test_a_clock_a_little_slow_counts_as_a_step_with_an_unknown_time(send, force
     sent = send(force.p1, report())
     moved = move_assignment(assignment=sent, to="accepted", by=cast.officer, at=sent.assigned_at - timedelta(seconds=40))
     assert (moved.state, moved.accepted_at) == (State.ACCEPTED, None)
-    assert moved.log.last().facts["doubt"] == "before_assignment"
+    assert last_line(moved).facts["doubt"] == "before_assignment"
 
 
 def test_a_step_back_or_twice_without_a_time_of_its_own_is_a_conflict(send, force, report, cast):
@@ -339,7 +343,7 @@ def test_what_nobody_finished_is_closed_by_time_with_notice(force, cast):
     kept.refresh_from_db()
     open_end.refresh_from_db()
     assert (kept.state, open_end.state) == (State.AUTO_CLOSED, State.ASSIGNED)
-    assert kept.log.last().author_kind == "system"
+    assert last_line(kept).author_kind == "system"
     assert Event.objects.get(type="assignment.closed_by_time").subject_id == kept.pk
 
 
@@ -354,7 +358,7 @@ def test_given_to_another_unit_the_first_clock_stays_and_the_second_begins(send,
     assert {name: at for name, at in clock_of(first).items() if name != "ended_at"} == {k: v for k, v in before.items() if k != "ended_at"}
     assert second.assigned_at > first.en_route_at and second.en_route_at is None
     assert "queued" not in incident.log.values_list("to_state", flat=True), "the incident was never without a unit"
-    assert first.log.last().facts == {"handed_to": force.p2.pk, "as": second.pk}
+    assert last_line(first).facts == {"handed_to": force.p2.pk, "as": second.pk}
 
 
 def test_at_the_end_of_a_shift_all_of_a_units_work_is_handed_over_at_once(send, force, report, cast):
