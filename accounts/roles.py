@@ -156,7 +156,10 @@ _WRITTEN_BY_SERVICES = frozenset(
         "patrol.coveragestudy",
         "patrol.roadnetwork",
         "patrol.stopdosage",
+        "patrol.trial",
         "patrol.trialcell",
+        "patrol.trialpresence",
+        "patrol.unitday",
         "patrol.sos",
         "patrol.welfarecheck",
         "patrol.shiftpack",
@@ -180,7 +183,6 @@ _NEVER_REMOVED = frozenset(
         "patrol.member",
         "patrol.shift",
         "patrol.rosterentry",
-        "patrol.trial",
     }
 )
 _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
@@ -207,7 +209,6 @@ _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
     "patrol.mutualaid": _EDIT,
     "patrol.geofence": _ALL,
     "patrol.roadclosure": _EDIT,
-    "patrol.trial": _EDIT,
 }
 _ANALYSTS_MAY_EDIT = frozenset({"incidents.typemapping", "incidents.severitymapping", "incidents.importrun", "incidents.rejectedrow"})
 

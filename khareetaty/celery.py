@@ -26,5 +26,11 @@ app.conf.beat_schedule = {
     "predictions: scored": {"task": "incidents.score_predictions", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "positions: days": {"task": "patrol.keep_positions", "schedule": crontab(minute="5"), "options": {"expire_seconds": 3000}},
     "assignments: closed by time": {"task": "patrol.close_by_time", "schedule": 60.0, "options": {"expire_seconds": 50}},
+    # What became of the stops that have ended: again while late positions may come, for the last time once the shift is over.
+    "dosage: measured": {
+        "task": "patrol.measure_stops",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expire_seconds": 240, "queue": "bulk"},
+    },
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

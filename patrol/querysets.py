@@ -127,3 +127,13 @@ class OpenQuerySet(ScopedQuerySet):
 
     def open(self) -> Self:
         return self.filter(ended_at=None)
+
+
+class DosageQuerySet(ScopedQuerySet):
+    AGENCY = "stop__plan__agency_id"
+    GOVERNORATE = "stop__plan__governorate_id"
+
+
+class OfTrialQuerySet(ScopedQuerySet):
+    AGENCY = "trial__agency_id"
+    GOVERNORATE = "trial__governorate_id"

@@ -12,7 +12,7 @@ from patrol.models.dispatch import (
 )
 from patrol.models.duty import Duty, Leave, RosterEntry, Shift, ShiftPattern
 from patrol.models.force import Member, Skill, Station, Team, Unit, UnitKind, Vehicle, ZoneAssignment
-from patrol.models.measure import StopDosage, Trial, TrialCell
+from patrol.models.measure import StopDosage, Trial, TrialCell, TrialPresence, UnitDay
 from patrol.models.plan import CoverageStudy, Plan, PlanChange, PlanRoute, PlanStop, RoadClosure, RoadNetwork
 from patrol.models.position import Doubt, FenceVisit, Geofence, Position, PositionSource, UnitPosition
 from patrol.models.safety import ShiftPack, Sos, WelfareCheck
@@ -54,7 +54,9 @@ __all__ = [
     "Team",
     "Trial",
     "TrialCell",
+    "TrialPresence",
     "Unit",
+    "UnitDay",
     "UnitKind",
     "UnitPosition",
     "Vehicle",

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agency
 from geography.models import Region, Zone
-from patrol.models.force import GOVERNORATE_ONLY
+from patrol.models.force import GOVERNORATE_ONLY, Unit
 from patrol.models.plan import PlanStop
-from patrol.querysets import ScopedQuerySet
+from patrol.querysets import DosageQuerySet, OfTrialQuerySet, OfUnitQuerySet, ScopedQuerySet
 
 
 class StopDosage(models.Model):
@@ -30,6 +30,16 @@ class StopDosage(models.Model):
     last_inside_at = models.DateTimeField(null=True, blank=True, verbose_name=_("last inside at"))
     measured_at = models.DateTimeField(verbose_name=_("measured at"))
     is_final = models.BooleanField(default=False, verbose_name=_("final"))
+    unit = models.ForeignKey(
+        Unit,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("unit"),
+        help_text=_("Whose positions were read: the unit the stop was handed to, else the one it was planned for."),
+    )
+
+    objects = DosageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dosage of a stop")
@@ -38,6 +48,36 @@ class StopDosage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stop_id}"
+
+
+class UnitDay(models.Model):
+    """What one unit's positions show of one day: how long it was on duty, how much of that is known, how far it drove. Kept when the
+    positions themselves are dropped."""
+
+    unit = models.ForeignKey(Unit, on_delete=models.PROTECT, related_name="+", verbose_name=_("unit"))
+    day = models.DateField(verbose_name=_("day"), help_text=_("On the region's clock."))
+    duty_s = models.FloatField(verbose_name=_("on duty (s)"))
+    known_s = models.FloatField(verbose_name=_("of it known from positions (s)"))
+    metres = models.FloatField(verbose_name=_("metres driven"))
+    positions = models.PositiveIntegerField(default=0, verbose_name=_("positions"))
+    doubted = models.PositiveIntegerField(default=0, verbose_name=_("positions in doubt"))
+    measured_at = models.DateTimeField(verbose_name=_("measured at"))
+    is_final = models.BooleanField(default=False, verbose_name=_("final"))
+
+    objects = OfUnitQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("day of a unit")
+        verbose_name_plural = _("days of units")
+        ordering = ["-day", "unit"]
+        constraints = [models.UniqueConstraint(fields=["unit", "day"], name="unit_day_once")]
+        indexes = [
+            # The report of a window.
+            models.Index(fields=["day"], name="unit_day_by_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} {self.day}"
 
 
 class Trial(models.Model):
@@ -82,6 +122,11 @@ class Trial(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     is_synthetic = models.BooleanField(default=False, verbose_name=_("synthetic"))
+    parameters = models.JSONField(
+        default=dict, verbose_name=_("parameters"), help_text=_("What the cells were chosen from, and the days counted before the draw.")
+    )
+    stopped_at = models.DateTimeField(null=True, blank=True, verbose_name=_("stopped at"))
+    stopped_because = models.CharField(max_length=400, blank=True, verbose_name=_("stopped because"))
 
     objects = ScopedQuerySet.as_manager()
 
@@ -100,6 +145,11 @@ class Trial(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(holdout_share__gt=0, holdout_share__lt=1), name="trial_share", violation_error_message=_("Between 0 and 1.")
+            ),
+            models.CheckConstraint(
+                condition=Q(sealed_by=None) | Q(created_by=None) | ~Q(sealed_by=F("created_by")),
+                name="trial_two_people",
+                violation_error_message=_("Another person seals it than the one who drew it."),
             ),
         ]
 
@@ -122,6 +172,8 @@ class TrialCell(models.Model):
     stratum = models.PositiveSmallIntegerField(null=True, blank=True, verbose_name=_("stratum"))
     baseline_count = models.PositiveIntegerField(default=0, verbose_name=_("incidents before"))
 
+    objects = OfTrialQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("cell of a trial")
         verbose_name_plural = _("cells of trials")
@@ -130,3 +182,20 @@ class TrialCell(models.Model):
 
     def __str__(self) -> str:
         return f"{self.column}:{self.row} {self.arm}"
+
+
+class TrialPresence(models.Model):
+    """How long units of the agency were in a cell of a sealed trial on one day, by their positions: planned or not."""
+
+    cell = models.ForeignKey(TrialCell, on_delete=models.PROTECT, related_name="presence", verbose_name=_("cell"))
+    day = models.DateField(verbose_name=_("day"))
+    seconds = models.FloatField(verbose_name=_("seconds"))
+
+    class Meta:
+        verbose_name = _("presence in a trial's cell")
+        verbose_name_plural = _("presence in trials' cells")
+        ordering = ["cell", "day"]
+        constraints = [models.UniqueConstraint(fields=["cell", "day"], name="trial_presence_once")]
+
+    def __str__(self) -> str:
+        return f"{self.cell_id} {self.day}"

@@ -1,0 +1,5 @@
+"""Did they go, and how long: the dosage of stops, and the days of units, from positions."""
+
+from patrol.services.dosage.measuring import BEYOND, GRACE, Measured, counted_plans, measure_stops
+
+__all__ = ["BEYOND", "GRACE", "Measured", "counted_plans", "measure_stops"]
