@@ -21,6 +21,7 @@ class Refused(TextChoices):
     FUTURE = "in_the_future", _("Its time has not come yet.")
     TOO_OLD = "too_old", _("Too old to be kept.")
     UNKNOWN = "unknown_tracker", _("No unit of yours reports under this name.")
+    NO_FIX = "no_fix", _("The receiver had no fix.")
     TIME = "bad_time", _("No time that can be read, with its offset from UTC.")
 
 

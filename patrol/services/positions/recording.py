@@ -7,7 +7,7 @@ Whoever calls this may answer the sender when it returns: what was taken is comm
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,13 +93,14 @@ class Recorded:
         return self.counts[ACCEPTED]
 
 
-def record_positions(readings: Sequence[Reading], *, now: datetime) -> Recorded:
+def record_positions(readings: Sequence[Reading], *, now: datetime, in_use: Set[int] | None = None) -> Recorded:
     """Keep the readings of units whose right to report was settled by the door. A unit that is not there or not in use is refused.
 
-    Readings may come in any order, twice, late or wrong; each stands for itself. Committed when this returns.
+    Readings may come in any order, twice, late or wrong; each stands for itself. Committed when this returns. ``in_use``: the units
+    the door found to be in use a moment ago; without it they are looked up.
     """
     results: list[Taken | None] = [None] * len(readings)
-    known = _units_in_use({reading.unit_id for reading in readings})
+    known = _units_in_use({reading.unit_id for reading in readings}) if in_use is None else in_use
     by_unit: dict[int, list[int]] = defaultdict(list)
     seen: set[tuple[int, datetime]] = set()
     for index, reading in enumerate(readings):
