@@ -32,5 +32,7 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/5"),
         "options": {"expire_seconds": 240, "queue": "bulk"},
     },
+    # Duties whose end somebody forgot to say.
+    "duty: sweep": {"task": "patrol.close_overrun_duties", "schedule": 300.0, "options": {"expire_seconds": 240}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

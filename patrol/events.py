@@ -3,6 +3,12 @@
 DUTY_STARTED = "duty.started"  # {"unit", "member"}
 DUTY_ENDED = "duty.ended"  # {"unit", "member", "because"}
 ROSTER_CHANGED = "roster.changed"  # {"shift", "entries"}: once a change, never once a person
+ZONE_ASSIGNED = "zone.assigned"  # {"team", "zone", "from", "to"}
+ZONE_WITHDRAWN = "zone.withdrawn"  # {"team", "zone", "from", "to"}
+UNIT_RETIRED = "unit.retired"  # {"unit"}
+UNIT_RETURNED = "unit.returned"  # {"unit"}
+VEHICLE_OUT = "vehicle.out_of_service"  # {"vehicle", "units"}
+VEHICLE_BACK = "vehicle.back_in_service"  # {"vehicle", "units"}
 ASSIGNMENT_MADE = "assignment.made"  # {"unit", "kind", "incident"?}
 ASSIGNMENT_MOVED = "assignment.moved"  # {"unit", "from", "to", "incident"?}
 ASSIGNMENT_CLOSED_BY_TIME = "assignment.closed_by_time"  # {"unit", "incident"?}
