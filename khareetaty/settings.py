@@ -212,7 +212,6 @@ POSITION_KEEP_DAYS = env.int("POSITION_KEEP_DAYS", default=90)  # whole days are
 POSITION_SILENT_MIN = env.int("POSITION_SILENT_MIN", default=5)  # a unit on duty that is not heard from for so long is said to be silent
 MQTT_URL = env("MQTT_URL", default="")  # mqtt://user:password@host:port; empty: no gateway
 DUTY_OVERRUN_H = env.float("DUTY_OVERRUN_H", default=2)  # a duty so long past its end is closed, with an event that says so
-MQTT_URL = env("MQTT_URL", default="")
 ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empty: the imported roads, else straight lines
 ROUTING_KIND = env("ROUTING_KIND", default="osrm")
 

@@ -56,10 +56,10 @@ def copy_week(*, governorate: Zone, agency: Agency, from_day: date, to_day: date
     for entry in entries:
         day = entry.shift.starts_at.astimezone(clock).date() + (to_day - from_day)
         # Not there where the hour it begins at does not exist that day and the shift fell on another.
-        shift = there.get((entry.shift.pattern_id, day))
-        if shift is None:
+        found = there.get((entry.shift.pattern_id, day))
+        if found is None:
             continue
-        starts_at = shift.starts_at + (entry.starts_at - entry.shift.starts_at)
-        ends_at = shift.ends_at + (entry.ends_at - entry.shift.ends_at)
-        lines.append(Line(shift, entry.member, entry.unit, entry.part, starts_at, ends_at))
+        starts_at = found.starts_at + (entry.starts_at - entry.shift.starts_at)
+        ends_at = found.ends_at + (entry.ends_at - entry.shift.ends_at)
+        lines.append(Line(found, entry.member, entry.unit, entry.part, starts_at, ends_at))
     return Copied(lines, put_many_on_roster(lines=lines, by=by))

@@ -105,7 +105,7 @@ def test_too_little_rest_is_refused_and_with_a_reason_it_is_kept_and_audited(for
     duty = go_on_duty(member=force.partner, by=cast.supervisor, at=now, rest_override_reason="Flood, nobody else")
     assert duty.rest_override_reason == "Flood, nobody else"
     kept = AuditEntry.objects.get(verb="duty.start_over_rest", object_id=str(duty.pk))
-    assert kept.reason == "Flood, nobody else" and kept.after["rest"]["had_minutes"] == 360
+    assert kept.reason == "Flood, nobody else" and (kept.after or {})["rest"]["had_minutes"] == 360
 
 
 def test_a_reason_without_need_is_not_kept_as_an_override(force, cast):
