@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth import authenticate
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from core import audit
-from core.errors import Invalid
+from core.errors import Invalid, NotAllowed
 
 
 def name_for_lockout(request: HttpRequest | None, credentials: Mapping[str, Any] | None) -> str:
@@ -39,3 +40,11 @@ def keep_preferences(*, user: User, language: str | None = None, theme: str | No
         setattr(user, name, value)
     audit.record("account.preferences", obj=user, by=user, before=before, after=wanted)
     return user
+
+
+def confirm_password(request: HttpRequest, password: str) -> None:
+    """Before a grave step the person at the screen says again who they are. Failures count towards the same lockout as those of sign-in."""
+    user = request.user
+    assert isinstance(user, User)
+    if authenticate(request, username=user.get_username(), password=password[:1024]) != user:
+        raise NotAllowed(_("The password is not right."), fields={"password": _("The password is not right.")})

@@ -77,6 +77,10 @@ class Shell:
         return self.may_watch_units or self.may_act_in_field
 
     @property
+    def may_answer_sos(self) -> bool:
+        return self.user is not None and self.user.can("answer_sos")
+
+    @property
     def address(self) -> str:
         """This page, to come back to after a change of language or theme."""
         return self._request.get_full_path() if self._request.method in {"GET", "HEAD"} else "/"

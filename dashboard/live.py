@@ -16,6 +16,7 @@ from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency
 from core.live.pushes import Room, Shown
 from core.models import Event
+from dashboard import alarms
 from dashboard.layers import feature_of
 from geography.events import ZONES_CHANGED
 from geography.models import Zone
@@ -36,11 +37,14 @@ class IncidentPresenter:
     viewer_events = frozenset({PERSON_CHANGED, PERSON_DEACTIVATED})
 
     def room(self, viewer: Any, name: str) -> Room | None:
-        """``all``, ``governorate:<id>``, ``agency:<id>`` or ``incident:<ref>``; a foreign one does not exist."""
+        """``all``, ``governorate:<id>``, ``agency:<id>`` or ``incident:<ref>``; a foreign one does not exist. ``alarms``, beside whatever
+        the page follows, is for those who answer calls for help."""
         kind, _colon, key = name.partition(":")
         mine = jurisdiction_of(viewer)
         if kind == "all" and not key:
             return Room()
+        if kind == alarms.ROOM and not key:
+            return Room(kind) if viewer.can("answer_sos") else None
         if kind == "incident":
             found = Incident.objects.visible_to(viewer).by_ref(key[:64]).values_list("pk", flat=True).first()
             return Room("subject", found) if found is not None else None
@@ -57,7 +61,13 @@ class IncidentPresenter:
         wanted = {event.subject_id for event in events if event.subject_type == "incident" and event.subject_id is not None}
         incidents = Incident.objects.for_card().in_bulk(wanted) if wanted else {}
         cards = {pk: _card_or_notice(incident, languages) for pk, incident in incidents.items()}
-        return [_of(event, cards, languages) for event in events]
+        calling = {
+            (event.subject_type, event.subject_id)
+            for event in events
+            if event.subject_type in ("sos", "welfarecheck") and event.subject_id is not None
+        }
+        ringing = alarms.shown_alarms(calling, languages) if calling else {}
+        return [ringing.get((event.subject_type, event.subject_id or 0)) or _of(event, cards, languages) for event in events]
 
 
 def _holds(ids: frozenset[int] | None, pk: int) -> bool:

@@ -34,5 +34,7 @@ app.conf.beat_schedule = {
     },
     # Duties whose end somebody forgot to say.
     "duty: sweep": {"task": "patrol.close_overrun_duties", "schedule": 300.0, "options": {"expire_seconds": 240}},
+    # Calls for help are said again until a person answers; welfare checks warn and escalate. Open command screens do the same.
+    "alarms: said again": {"task": "patrol.look_after_alarms", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

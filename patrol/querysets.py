@@ -137,3 +137,30 @@ class DosageQuerySet(ScopedQuerySet):
 class OfTrialQuerySet(ScopedQuerySet):
     AGENCY = "trial__agency_id"
     GOVERNORATE = "trial__governorate_id"
+
+
+class SosQuerySet(OpenQuerySet):
+    """A call is seen where its caller is, and where their unit belongs; one without a place is its whole agency's."""
+
+    def visible_to(self, viewer: object) -> Self:
+        mine = jurisdiction_of(viewer)
+        of_unit = mine.condition(agency="unit__agency_id", governorate="unit__governorate_id")
+        return self.filter(mine.condition() | (Q(unit__isnull=False) & of_unit))
+
+    def unanswered(self) -> Self:
+        return self.open().filter(acknowledged_at=None)
+
+    def for_screen(self) -> Self:
+        """With all that a command screen says of a call."""
+        return self.select_related("agency", "unit", "member", "user", "acknowledged_by", "ended_by")
+
+
+class WelfareQuerySet(OfUnitQuerySet):
+    def running(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def missed(self) -> Self:
+        return self.running().exclude(escalated_at=None)
+
+    def for_screen(self) -> Self:
+        return self.select_related("unit", "unit__agency", "unit__last_position", "answered_by")

@@ -22,7 +22,7 @@ logger = logging.getLogger("live")
 # Why we close. The page comes back by itself after TRY_LATER and TOO_FAST, and stays away after the others.
 GARBAGE, SIGNED_OUT, NO_LONGER, NO_SUCH_ROOM, TOO_FAST, FAILED, TRY_LATER = 4400, 4401, 4403, 4404, 4429, 1011, 1013
 MAX_FRAME = 512
-MOST_SOCKETS = 50  # of one person, in one web process
+MOST_SOCKETS = 100  # of one person, in one web process: a page may have two
 FRAMES_A_SECOND, BURST = 20.0, 60.0
 FRESH_S = 1.0
 
@@ -138,7 +138,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return
         self.validated_at = time.monotonic()
         before, self.user = self.user, user
-        if user.jurisdiction != before.jurisdiction:
+        if (user.jurisdiction, getattr(user, "role", "")) != (before.jurisdiction, getattr(before, "role", "")):
             self._run(self._move_with(user))
 
     async def _move_with(self, user: Any) -> None:

@@ -23,14 +23,19 @@ class Jurisdiction(Protocol):
     def admits(self, *, agency_id: int | None, governorate_id: int | None) -> bool: ...
 
 
+_KINDS = frozenset({"all", "governorate", "agency", "subject"})
+
+
 @dataclass(frozen=True)
 class Room:
-    """What a page shows: everything its viewer may see, one governorate, one agency, or one subject."""
+    """What a page shows: everything its viewer may see, one governorate, one agency, one subject, or a room of its own kind."""
 
     kind: str = "all"
     id: int | None = None
 
     def admits(self, shown: Shown) -> bool:
+        if shown.only_in or self.kind not in _KINDS:
+            return self.kind == shown.only_in
         if self.kind == "all":
             return True
         if self.kind == "subject":
@@ -45,7 +50,8 @@ class Shown:
     """A subject as it stands now, ready to send in each language (JSON members without their braces).
 
     A ``notice`` says only that many things changed at once and carries no facts: whoever follows the log may have it, unless
-    it names an agency. One that ``starts_over`` makes every page load anew what it shows.
+    it names an agency. One that ``starts_over`` makes every page load anew what it shows. What is ``only_in`` a kind of room is told
+    in no other.
     """
 
     subject_id: int | None
@@ -54,6 +60,7 @@ class Shown:
     texts: dict[str, str] = field(default_factory=dict)
     is_notice: bool = False
     starts_over: bool = False
+    only_in: str = ""
 
     def visible_to(self, jurisdiction: Jurisdiction) -> bool:
         if self.is_notice and self.agency_id is None:

@@ -1,5 +1,19 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
 
-urlpatterns: list[URLPattern] = []
+from dashboard.views import sos
+
+PK = "(?P<pk>[0-9]{1,18})"
+
+urlpatterns: list[URLPattern] = [
+    path("sos/", sos.page, name="sos"),
+    path("sos/press/", sos.press, name="sos-press"),
+    path("sos/open.json", sos.open_now, name="sos-open"),
+    re_path(rf"^sos/{PK}/$", sos.one, name="sos-one"),
+    re_path(rf"^sos/{PK}/answer/$", sos.answer, name="sos-answer"),
+    re_path(rf"^sos/{PK}/end/$", sos.end, name="sos-end"),
+    path("sos/welfare/", sos.welfare_start, name="sos-welfare-start"),
+    re_path(rf"^sos/welfare/{PK}/heard/$", sos.welfare_heard, name="sos-welfare"),
+    re_path(rf"^sos/welfare/{PK}/end/$", sos.welfare_end, name="sos-welfare-end"),
+]

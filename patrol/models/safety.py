@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Agency
 from geography.models import Zone
 from patrol.models.force import GOVERNORATE_ONLY, Member, Unit
-from patrol.querysets import OfUnitQuerySet, OpenQuerySet, ScopedQuerySet
+from patrol.querysets import ScopedQuerySet, SosQuerySet, WelfareQuerySet
 
 
 class Sos(models.Model):
@@ -37,6 +37,7 @@ class Sos(models.Model):
     acknowledged_at = models.DateTimeField(null=True, blank=True, verbose_name=_("answered at"))
     withdrawn_at = models.DateTimeField(null=True, blank=True, verbose_name=_("withdrawn at"))
     is_duress = models.BooleanField(default=False, verbose_name=_("withdrawn under duress"))
+    wrong_codes = models.PositiveSmallIntegerField(default=0, verbose_name=_("wrong codes"))
     ended_at = models.DateTimeField(null=True, blank=True, verbose_name=_("ended at"))
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("ended by")
@@ -44,7 +45,7 @@ class Sos(models.Model):
     outcome = models.CharField(max_length=400, blank=True, verbose_name=_("outcome"))
     is_synthetic = models.BooleanField(default=False, verbose_name=_("synthetic"))
 
-    objects = OpenQuerySet.as_manager()
+    objects = SosQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("call for help")
@@ -78,7 +79,7 @@ class WelfareCheck(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, verbose_name=_("ended at"))
     ended_because = models.CharField(max_length=200, blank=True, verbose_name=_("ended because"))
 
-    objects = OfUnitQuerySet.as_manager()
+    objects = WelfareQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("welfare check")
