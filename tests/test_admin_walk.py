@@ -30,6 +30,7 @@ from incidents.models import (
     TypeMapping,
 )
 from incidents.tests.issued import rows_of_trust
+from patrol.tests.safety import rows_of_safety
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
@@ -45,7 +46,7 @@ def enter(person) -> Client:
 
 
 @pytest.fixture
-def one_of_each(cast, places, report, burglary, police_112):
+def one_of_each(cast, places, report, burglary, police_112, force):
     """A row in every table of the domain, inside the jurisdiction of the cast's police."""
     incident = report()
     run = PipelineRun.objects.create(key="night-1", as_of=datetime.now(UTC), status="done", seconds=3.2, counts={"hot_spots": 1})
@@ -131,6 +132,7 @@ def one_of_each(cast, places, report, burglary, police_112):
     TypeMapping.objects.create(source=police_112, word="break in", type=burglary)
     SeverityMapping.objects.create(source=police_112, word="very bad", severity=4)
     EventCursor.objects.create(name="live")
+    rows_of_safety(cast, force, places)
     return incident
 
 
