@@ -213,7 +213,8 @@ POSITION_SILENT_MIN = env.int("POSITION_SILENT_MIN", default=5)  # a unit on dut
 MQTT_URL = env("MQTT_URL", default="")  # mqtt://user:password@host:port; empty: no gateway
 DUTY_OVERRUN_H = env.float("DUTY_OVERRUN_H", default=2)  # a duty so long past its end is closed, with an event that says so
 ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empty: the imported roads, else straight lines
-ROUTING_KIND = env("ROUTING_KIND", default="osrm")
+ROUTING_KIND = env("ROUTING_KIND", default="osrm")  # or valhalla
+ROADS_MAX_MB = env.int("ROADS_MAX_MB", default=1024)  # largest extract import_roads takes
 
 # --- background work -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

@@ -55,6 +55,11 @@ class Matrix:
         if np.isnan(self.seconds).any() or np.isnan(self.metres).any() or (self.seconds < 0).any() or (self.metres < 0).any():
             raise ValueError("ways are not negative; infinite where there is none")
 
+    @property
+    def note(self) -> str:
+        """``server:timed_out`` where another had to step in; empty where all went well."""
+        return f"{self.fell_back_from}:{self.why}" if self.fell_back_from else ""
+
     @cached_property
     def _row(self) -> dict[Place, int]:
         return {(float(x), float(y)): row for row, (x, y) in enumerate(self.points)}
