@@ -30,6 +30,7 @@ from incidents.models import (
     TypeMapping,
 )
 from incidents.tests.issued import rows_of_trust
+from patrol.models import RoadClosure, RoadNetwork
 from patrol.tests.safety import rows_of_safety
 
 SITE = admin.site
@@ -133,7 +134,23 @@ def one_of_each(cast, places, report, burglary, police_112, force):
     SeverityMapping.objects.create(source=police_112, word="very bad", severity=4)
     EventCursor.objects.create(name="live")
     rows_of_safety(cast, force, places)
+    _roads(places)
     return incident
+
+
+def _roads(places):
+    RoadNetwork.objects.create(
+        region=places.region, source_name="town.osm.pbf", sha256="0" * 64, node_count=2, edge_count=2, facts={"ways": 1}, graph=b"-"
+    )
+    now = datetime.now(UTC)
+    RoadClosure.objects.create(
+        region=places.region,
+        governorate=places.hawalli,
+        name="Works",
+        centre=places.in_salmiya,
+        starts_at=now,
+        ends_at=now + timedelta(hours=2),
+    )
 
 
 def screens():
