@@ -1,4 +1,4 @@
-"""``python -m deploy.local run|up|down|reset|exec``: a whole installation on this machine, under ``KHAREETATY_VAR``."""
+"""``python -m deploy.local run|up|down|reset|exec|tracker``: a whole installation on this machine, under ``KHAREETATY_VAR``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pathlib import Path
 import environ
 
 from deploy.local.layout import HOST, ROOT, Layout, is_free, web_port, write_private
+from deploy.local.mosquitto import Mosquitto
 from deploy.local.services import Postgres, Redis, StartFailed
 from deploy.local.supervisor import Program, Service, Supervisor
 
@@ -31,6 +32,8 @@ def private_services(layout: Layout, *, throw_away: bool = False) -> list[Servic
         services.append(Postgres(layout, throw_away=throw_away))
     if not os.environ.get("REDIS_URL"):
         services.append(Redis(layout, throw_away=throw_away))
+    if not os.environ.get("MQTT_URL") and not throw_away:
+        services.append(Mosquitto(layout))
     return services
 
 
@@ -42,6 +45,8 @@ def environment(layout: Layout, services: list[Service]) -> dict[str, str]:
             made["DATABASE_URL"] = service.url
         if isinstance(service, Redis):
             made["REDIS_URL"] = service.url
+        if isinstance(service, Mosquitto):
+            made["MQTT_URL"] = service.gateway_url
     made["KHAREETATY_PORT"] = str(web_port())
     write_private(layout.env_file, "".join(f"{key}={value}\n" for key, value in made.items() if key != "KHAREETATY_VAR"))
     return made | {key: value for key, value in os.environ.items() if value or key not in made}
@@ -215,6 +220,12 @@ def execute(layout: Layout, command: list[str]) -> int:
                 service.stop()
 
 
+def tracker(layout: Layout, name: str) -> int:
+    """Give a GPS device its own password at our broker. It may write its own topic and read none."""
+    print(f"user {name}, password {Mosquitto(layout).give_account(name)}, topic khareetaty/positions/{name}")
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     if arguments[:1] != ["exec"] and (ROOT / ".env").is_file():
         # What tests and benchmarks run on is never what somebody configured for earnest.
@@ -225,6 +236,8 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["exec"] and len(arguments) > 1:
             return execute(layout, arguments[1:])
+        if arguments[:1] == ["tracker"] and len(arguments) == 2:
+            return tracker(layout, arguments[1])
         if len(arguments) == 1 and arguments[0] in verbs:
             return verbs[arguments[0]](layout)
     except StartFailed as error:

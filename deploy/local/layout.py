@@ -33,6 +33,10 @@ class Layout:
         return self.var / "redis"
 
     @property
+    def mosquitto(self) -> Path:
+        return self.var / "mosquitto"
+
+    @property
     def log(self) -> Path:
         return self.var / "log"
 
@@ -72,7 +76,8 @@ class Layout:
         return known
 
     def secrets(self) -> dict[str, str]:
-        made = {key: secrets.token_urlsafe(40) for key in ("secret_key", "postgres_password", "redis_password")}
+        names = ("secret_key", "postgres_password", "redis_password", "mqtt_gateway_password", "mqtt_feeder_password")
+        made = {key: secrets.token_urlsafe(40) for key in names}
         return {key: str(value) for key, value in self.remembered("secrets", dict(made)).items()}
 
     def port(self, name: str, *, in_use_by_us: bool) -> int:

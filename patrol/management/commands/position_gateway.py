@@ -1,0 +1,29 @@
+"""Positions from the broker into the database, and what follows from all positions: visits, arrivals, silence."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from patrol.gateways.mqtt import Broker
+from patrol.gateways.positions import FenceFollower, PositionGateway
+
+
+class Command(BaseCommand):
+    help = "Take positions from MQTT_URL (none without one) and judge fences. A second one stands by at the fences."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        follower = threading.Thread(target=FenceFollower().run, args=(stop,), name="fences", daemon=True)
+        follower.start()
+        if settings.MQTT_URL:
+            PositionGateway(Broker(settings.MQTT_URL)).run(stop)
+        stop.wait()
+        follower.join(10)
