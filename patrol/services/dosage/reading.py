@@ -1,4 +1,4 @@
-"""A unit's stored positions as the columns dosage is measured from."""
+"""A unit's track as the columns dosage is measured from."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import numpy as np
-from django.db import connection
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from geography.models import Region
 from patrol.analytics.dosage import MAX_GAP_S, Fixes
+from patrol.services.positions.tracks import track
 
 REACH = timedelta(seconds=MAX_GAP_S)
-# Standing still is no doubt about where a unit was. A blunt position is kept and counted, and says nothing of inside or outside.
-_SQL = """
-SELECT extract(epoch FROM at)::float8, ST_X(location), ST_Y(location), coalesce(accuracy_m, 'NaN'::float8),
-    CASE WHEN doubt IN ('', 'jitter') THEN 0 WHEN doubt = 'blunt' THEN 1 ELSE 2 END
-FROM patrol_position WHERE unit_id = %s AND at >= %s AND at <= %s ORDER BY at
-"""
-_COLUMNS = 5
+# Standing still is no doubt about where a unit was. A position that came late was never judged for jumps: what it alone says stays unknown.
+COUNTED = ("", "jitter")
+BLUNT = "blunt"  # kept and counted, and says nothing of inside or outside
 
 
 @cache
@@ -29,15 +26,17 @@ def _metres(srid: int) -> Transformer:
 
 def fixes_of(unit_id: int, start: datetime, end: datetime, region: Region) -> tuple[Fixes, int]:
     """The believed positions of a unit from ``REACH`` before ``start`` to as long after ``end``, and how many between were in doubt."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL, [unit_id, start - REACH, end + REACH])
-        rows = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, _COLUMNS)
-    at, lon, lat, accuracy, doubt = rows.T
+    found = track(unit_id, start - REACH, end + REACH)
+    is_blunt, is_doubted = found.doubt == BLUNT, ~np.isin(found.doubt, COUNTED)
+    accuracy = np.where(is_blunt, np.nan, found.accuracy_m)
+    fixes = Fixes.believed(found.at_s, metres_of(found.lon, found.lat, region), accuracy, is_doubted & ~is_blunt)
+    during = (found.at_s >= start.timestamp()) & (found.at_s < end.timestamp())
+    return fixes, int((is_doubted & during).sum())
+
+
+def metres_of(lon: NDArray[np.float64], lat: NDArray[np.float64], region: Region) -> NDArray[np.float64]:
     x, y = _metres(region.metric_srid).transform(lon, lat)
-    accuracy = np.where(doubt == 1, np.nan, accuracy)
-    fixes = Fixes.believed(at, np.stack([x, y], axis=1).reshape(-1, 2), accuracy, doubt == 2)
-    during = (at >= start.timestamp()) & (at < end.timestamp())
-    return fixes, int(((doubt > 0) & during).sum())
+    return np.stack([np.asarray(x), np.asarray(y)], axis=-1).reshape(-1, 2)
 
 
 def ms(at: datetime) -> int:
@@ -46,8 +45,3 @@ def ms(at: datetime) -> int:
 
 def instant(at_ms: int | None) -> datetime | None:
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def metres_of(lon: np.ndarray, lat: np.ndarray, region: Region) -> np.ndarray:
-    x, y = _metres(region.metric_srid).transform(lon, lat)
-    return np.stack([x, y], axis=-1)
