@@ -36,5 +36,11 @@ app.conf.beat_schedule = {
     "duty: sweep": {"task": "patrol.close_overrun_duties", "schedule": 300.0, "options": {"expire_seconds": 240}},
     # Calls for help are said again until a person answers; welfare checks warn and escalate. Open command screens do the same.
     "alarms: said again": {"task": "patrol.look_after_alarms", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
+    # Days of units and presence in trials' cells, before the positions are dropped; trials whose time has come are reported.
+    "dosage: days": {
+        "task": "patrol.measure_days",
+        "schedule": crontab(minute="40", hour="*/3"),
+        "options": {"expire_seconds": 9000, "queue": "bulk"},
+    },
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

@@ -37,10 +37,17 @@ def stop(plan: Plan, unit: Any, at: datetime, *, minutes: float = 12, place: str
 
 
 def seen(
-    unit: Any, start: datetime, seconds: Iterable[float], *, east_m: float = 0.0, accuracy_m: float | None = 8.0, doubt: str = ""
+    unit: Any,
+    start: datetime,
+    seconds: Iterable[float],
+    *,
+    east_m: float = 0.0,
+    accuracy_m: float | None = 8.0,
+    doubt: str = "",
+    at: Point | None = None,
 ) -> None:
-    """``unit`` reported itself ``east_m`` metres east of ``CENTRE`` so many seconds after ``start``."""
-    lon, lat = CENTRE
+    """``unit`` reported itself ``east_m`` metres east of ``CENTRE`` (or of ``at``) so many seconds after ``start``."""
+    lon, lat = (at.x, at.y) if at is not None else CENTRE
     Position.objects.bulk_create(
         Position(
             unit=unit,
