@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -50,7 +50,7 @@ class Effect:
         return "helped" if self.high < 1 else "harmed" if self.low > 1 else "none"
 
 
-def effect(before: FloatArray, during: FloatArray, is_treated: BoolArray, redrawn: BoolArray, *, level: float = LEVEL) -> Effect:
+def effect(before: ArrayLike, during: ArrayLike, is_treated: BoolArray, redrawn: BoolArray, *, level: float = LEVEL) -> Effect:
     """The difference in differences of counts, as a ratio, with the interval and test of the draw that was made.
 
     The cells were drawn by lot, so the lot itself says what chance brings: the same counts, the arms drawn again in every way the draw
@@ -137,7 +137,7 @@ def _bound(p_of: Callable[[float], float], estimate: float, side: int, alpha: fl
     return outer
 
 
-def expected_detectable(before: FloatArray, is_treated: BoolArray, *, days_before: float, days_during: float) -> float:
+def expected_detectable(before: ArrayLike, is_treated: BoolArray, *, days_before: float, days_during: float) -> float:
     """The reduction that a trial yet to run would find in four of five cases, if incidents go on as before and swing as Poisson counts
     do: they swing more, so that it is rather more than this.
 
