@@ -32,6 +32,7 @@ from incidents.models import (
 from incidents.tests.issued import rows_of_trust
 from patrol.models import RoadClosure, RoadNetwork
 from patrol.tests.safety import rows_of_safety
+from patrol.tests.force import rows_of_force
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
@@ -135,6 +136,7 @@ def one_of_each(cast, places, report, burglary, police_112, force):
     EventCursor.objects.create(name="live")
     rows_of_safety(cast, force, places)
     _roads(places)
+    rows_of_force(places, cast)
     return incident
 
 

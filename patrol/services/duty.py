@@ -19,6 +19,7 @@ from patrol import events
 from patrol.models import Assignment, Duty, Leave, Member, RosterEntry, Shift, Unit
 from patrol.permissions import Actor, require, sees
 from patrol.services.acting import MAX_REASON, reasoned
+from patrol.services.assignments import hand_over_assignments
 from patrol.services.rest import LONGEST_STRETCH, rest_before_duty
 from patrol.services.roster import too_little_rest
 from patrol.services.words import clock
@@ -166,13 +167,15 @@ def go_off_duty(
         raise Conflict(_("%(who)s is not on duty.") % {"who": member or unit})
     at = max(at, duty.started_at)
     if duty.unit is not None:
+        if hand_over_to is not None and Assignment.objects.open().filter(unit_id=duty.unit_id).exists():
+            hand_over_assignments(from_unit=duty.unit, to_unit=hand_over_to, by=by, reason=reason or _("Off duty"))
         # Whoever gives this unit a task waits, or is seen.
         Unit.objects.select_for_update(no_key=True).only("pk").get(pk=duty.unit_id)
-        _leave_nothing_open(duty, at, by, hand_over_to, reason)
+        _leave_nothing_open(duty, at)
     return _end(duty, at=at, by=by, because=reason)
 
 
-def _leave_nothing_open(duty: Duty, at: datetime, by: Actor | None, hand_over_to: Unit | None, reason: str) -> None:
+def _leave_nothing_open(duty: Duty, at: datetime) -> None:
     if Duty.objects.open().filter(unit_id=duty.unit_id).exclude(pk=duty.pk).exists():
         return
     waiting = list(Assignment.objects.active(at=at).filter(unit_id=duty.unit_id).select_related("incident__region").in_order())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.gis.geos import Point
 
-from patrol.models import Duty, Member, Shift, ShiftPattern, Skill, Station, Team, Unit
+from patrol.models import Duty, Leave, Member, RosterEntry, Shift, ShiftPattern, Skill, Station, Team, Unit, Vehicle, ZoneAssignment
 
 
 @dataclass
@@ -80,3 +80,25 @@ def force(cast: Any, places: Any) -> Force:
     return Force(
         salmiya, sharq, fire_station, p1, p2, c1, f1, team, first_aid, water, officer, partner, dispatcher, pattern, shift
     )  # fmt: skip
+
+
+def rows_of_force(places: Any, cast: Any) -> Unit:
+    """A row in each table of the force, of the police in Hawalli, for walks over every screen."""
+    now = datetime.now(UTC)
+    of_police = {"agency": cast.police, "governorate": places.hawalli}
+    station = Station.objects.create(**of_police, code="ROW", name_en="A station", name_ar="مركز", location=places.in_salmiya)
+    team = Team.objects.create(**of_police, code="ROW", name_en="A team", name_ar="فريق")
+    vehicle = Vehicle.objects.create(**of_police, station=station, fleet_number="ROW-1")
+    Skill.objects.get_or_create(code="first-aid", defaults={"name_en": "First aid", "name_ar": "إسعافات أولية"})
+    unit = Unit.objects.create(**of_police, station=station, team=team, vehicle=vehicle, call_sign="ROW")
+    member = Member.objects.create(**of_police, station=station, service_number="ROW", name_en="A person")
+    pattern = ShiftPattern.objects.create(
+        agency=cast.police, code="ROW", name_en="Night", name_ar="ليلية", begins_at=time(22), length_minutes=480
+    )
+    span = {"starts_at": now - timedelta(hours=1), "ends_at": now + timedelta(hours=7)}
+    shift = Shift.objects.create(**of_police, pattern=pattern, **span)
+    entry = RosterEntry.objects.create(shift=shift, member=member, unit=unit, **span)
+    Leave.objects.create(member=member, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=12))
+    Duty.objects.create(**of_police, member=member, unit=unit, roster_entry=entry, started_at=now - timedelta(hours=1))
+    ZoneAssignment.objects.create(team=team, zone=places.salmiya, **span)
+    return unit

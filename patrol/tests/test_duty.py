@@ -160,6 +160,15 @@ def test_what_is_planned_for_later_does_not_keep_a_unit_on_duty(force, cast, now
     assert go_off_duty(member=force.officer, by=cast.officer).ended_at is not None
 
 
+def test_going_off_duty_the_work_is_handed_over_by_those_who_may(force, cast):
+    task(force.p1)
+    with pytest.raises(NotAllowed):
+        go_off_duty(member=force.officer, by=cast.officer, hand_over_to=force.p2)
+    go_off_duty(member=force.officer, by=cast.supervisor, hand_over_to=force.p2, reason="Car broke down")
+    assert [row.unit for row in Assignment.objects.open()] == [force.p2]
+    assert not is_on_duty(cast.officer)
+
+
 def test_somebody_elses_duty_is_ended_with_a_reason(force, cast):
     with pytest.raises(Invalid):
         go_off_duty(member=force.officer, by=cast.supervisor)
