@@ -31,8 +31,8 @@ from incidents.models import (
 )
 from incidents.tests.issued import rows_of_trust
 from patrol.models import RoadClosure, RoadNetwork
-from patrol.tests.safety import rows_of_safety
 from patrol.tests.force import rows_of_force
+from patrol.tests.safety import rows_of_safety
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
