@@ -95,7 +95,7 @@ class Desk(RuleBasedStateMachine):
             return
         pk = data.draw(st.sampled_from(self.mine()))
         state = self.states[pk][2]
-        legal = state in OPEN and WAY.index(to) > WAY.index(state)  # type: ignore[arg-type]
+        legal = state in OPEN and WAY.index(to) > WAY.index(state)
         try:
             move_assignment(assignment=Assignment.objects.get(pk=pk), to=to, by=self.by)
         except Conflict:
@@ -206,7 +206,7 @@ class Desk(RuleBasedStateMachine):
             held = {pk: state for pk, (u, _i, state) in self.states.items() if u == place and state in OPEN}
             said = found[unit.pk]
             assert set(said.open_assignments) == set(held)
-            furthest = max(held.values(), key=WAY.index, default="available")  # type: ignore[arg-type]
+            furthest = max(held.values(), key=WAY.index, default="available")
             assert said.state == furthest
 
     @invariant()

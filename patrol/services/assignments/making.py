@@ -75,9 +75,9 @@ def assign(
         if incident.state in INCIDENT_FINAL:
             raise Conflict(_("This incident is closed. Reopen it first."))
         _require_fit(unit)
-    _require_seen(unit, kind=kind, seen=seen, although_busy=although_busy.strip())
     if recommendation is not None and incident is not None:
         _require_reason(recommendation, unit=unit, incident=incident, override_reason=override_reason.strip())
+    _require_seen(unit, kind=kind, seen=seen, although_busy=although_busy.strip())
     assignment = Assignment(
         kind=kind,
         unit=unit,
