@@ -201,14 +201,14 @@ def need_words(need: Need, names: dict[str, str]) -> str:
 def shortfall_words(short: Any, by_unit: dict[int, Candidate], names: dict[str, str]) -> str:
     """“No unit with water rescue within 20 minutes. The nearest is P7, in 25 min.”"""
     missing = _("Nobody for: %(need)s.") % {"need": need_words(Need(short.kind, short.skill, short.within_s), names)}
-    if short.nearest is None:
-        return f"{missing} {_('No unit here can do it.')}"
-    nearest = by_unit[short.nearest]
-    if short.nearest_why_not:
-        why = why_not_words(nearest, short.nearest_why_not)
-        return f"{missing} {_('%(unit)s could, but: %(why)s.') % {'unit': nearest.call_sign, 'why': why}}"
-    said = _("The nearest is %(unit)s, in %(n)d min.") % {"unit": nearest.call_sign, "n": round((short.nearest_eta_s or 0) / 60)}
-    return f"{missing} {said}"
+    nearest = by_unit.get(short.nearest)
+    if nearest is None:
+        who = _("No unit here can do it.")
+    elif short.nearest_why_not:
+        who = _("%(unit)s could, but: %(why)s.") % {"unit": nearest.call_sign, "why": why_not_words(nearest, short.nearest_why_not)}
+    else:
+        who = _("The nearest is %(unit)s, in %(n)d min.") % {"unit": nearest.call_sign, "n": round((short.nearest_eta_s or 0) / 60)}
+    return f"{missing} {who}"
 
 
 def why_not_words(candidate: Candidate, code: str) -> str:
