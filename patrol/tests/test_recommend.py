@@ -40,7 +40,7 @@ def test_the_nearer_unit_is_advised_with_its_way_in_minutes(force, report, cast)
     # 0.01 degrees at 29.35 N: 969 m; times 1.4, at 35 km/h: 2 min 20 s.
     assert first["advised"] and first["parts"]["eta"] == pytest.approx(969 * 1.4 / (35 / 3.6) / 60, abs=0.02)
     assert Event.objects.get(type="dispatch.advised").data == {"incident": advice.incident_id, "shortfalls": 0}
-    assert AuditEntry.objects.filter(verb="dispatch.advise").get().after["advised"] == [force.p1.pk]
+    assert (AuditEntry.objects.filter(verb="dispatch.advise").get().after or {})["advised"] == [force.p1.pk]
 
 
 def test_a_stale_or_unknown_position_or_a_unit_off_duty_is_never_advised_and_says_why(force, report, cast):
