@@ -42,5 +42,6 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="40", hour="*/3"),
         "options": {"expire_seconds": 9000, "queue": "bulk"},
     },
+    "plans: sweep": {"task": "patrol.sweep_plans", "schedule": 20.0, "options": {"expire_seconds": 20}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

@@ -214,6 +214,7 @@ MQTT_URL = env("MQTT_URL", default="")  # mqtt://user:password@host:port; empty:
 DUTY_OVERRUN_H = env.float("DUTY_OVERRUN_H", default=2)  # a duty so long past its end is closed, with an event that says so
 ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empty: the imported roads, else straight lines
 ROUTING_KIND = env("ROUTING_KIND", default="osrm")  # or valhalla
+PLAN_ITERATIONS = env.int("PLAN_ITERATIONS", default=8000)  # of the route search; it stops by the clock too, and a plan says if it did
 ROADS_MAX_MB = env.int("ROADS_MAX_MB", default=1024)  # largest extract import_roads takes
 
 # --- background work -------------------------------------------------------------------------------------------------

@@ -28,6 +28,12 @@ class Plan(models.Model):
         SUPERSEDED = "superseded", _("Superseded")
         DISCARDED = "discarded", _("Discarded")
 
+    class Making(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        MAKING = "making", _("Being made")
+        MADE = "made", _("Made")
+        FAILED = "failed", _("Not made")
+
     agency = models.ForeignKey(Agency, on_delete=models.PROTECT, related_name="plans", verbose_name=_("agency"))
     governorate = models.ForeignKey(
         Zone, on_delete=models.PROTECT, limit_choices_to=GOVERNORATE_ONLY, related_name="+", verbose_name=_("governorate")
@@ -38,6 +44,13 @@ class Plan(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children", verbose_name=_("made from")
     )
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT, verbose_name=_("state"))
+    # The row is the queue: a worker claims it by a conditional update, a sweep finds what was lost.
+    making = models.CharField(max_length=8, choices=Making, default=Making.MADE, verbose_name=_("making"))
+    making_since = models.DateTimeField(null=True, blank=True, verbose_name=_("making since"))
+    failure = models.TextField(blank=True, verbose_name=_("why it was not made"))
+    edition = models.PositiveIntegerField(
+        default=1, verbose_name=_("edition"), help_text=_("Goes up with each change: two people cannot change the same one.")
+    )
     handover = models.ForeignKey(
         Handover, null=True, blank=True, on_delete=models.PROTECT, related_name="plans", verbose_name=_("list handed to patrol")
     )
@@ -82,6 +95,15 @@ class Plan(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "reviewed", "published", "superseded", "discarded"]), name="plan_state_known"
             ),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "discarded"]) | Q(making="made", verdict=[]),
+                name="plan_shown_is_sound",
+                violation_error_message=_("A plan that breaks a rule is neither reviewed nor published."),
+            ),
+        ]
+        indexes = [
+            # The planners' queue.
+            models.Index(fields=["making_since"], name="plan_in_the_making", condition=Q(making__in=["waiting", "making"])),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -53,11 +54,14 @@ def hand_over(
     by: Actor | None,
     category: str = "",
     cells: int = RULE.cells,
+    shift: tuple[datetime, datetime] | None = None,
+    held_out: Collection[tuple[int, int]] = (),
     now: datetime | None = None,
 ) -> Handover:
     """Draw up the list of the next shift, or return the one drawn up already from the same surface: asking twice changes nothing.
 
-    It is a list and no order: who goes where is decided by people, and nobody is told anything by this.
+    ``shift`` names another shift than the next by its two ends; ``held_out`` cells (column and row in the surface's grid) are left out,
+    as a trial's control cells are. It is a list and no order: who goes where is decided by people, and nobody is told anything by this.
     """
     require(by, "hand_over")
     places = by.jurisdiction.governorate_ids if by is not None else None
@@ -69,8 +73,10 @@ def hand_over(
     region = governorate.region
     # One list at a time of one governorate, so that the cap counts what the other drew up.
     Zone.objects.select_for_update(no_key=True).only("pk").get(pk=governorate.pk)
-    start, end = next_shift(region, now)
+    start, end = shift or next_shift(region, now)
     surface = surface_for(region, start=start, category=category)
+    if surface is None and shift is not None:
+        raise Conflict(_("No risk surface is published for this shift: run the analytics, or see why none is published under Models."))
     if surface is None:
         raise Conflict(_("No risk surface is published for the next shift: run the analytics, or see why none is published under Models."))
     known = Handover.objects.filter(surface=surface, governorate=governorate, shift_from=start).first()
@@ -89,8 +95,11 @@ def hand_over(
         cell_m=surface.cell_m,
         governorate_ids=np.full(len(grid["columns"]), governorate.pk),
     )
+    apart = np.isin(cell_keys(grid["columns"], grid["rows"]), _keys_of(held_out))
     recent = recent_shifts(governorate, before=start, shifts=rule.of_last - 1, columns=grid["columns"], rows=grid["rows"])
-    chosen = choose_cells(grid["values"], recent, suppressed, rule=rule, seed=seed)
+    # Whether people hold a place back or a trial does, it is on no list; only the former are counted as held back by people.
+    chosen = choose_cells(grid["values"], recent, suppressed | apart, rule=rule, seed=seed)
+    by_trial = int(apart.sum())
     if not len(chosen.cells):
         raise Conflict(_("There is no cell to hand over here."))
     made = Handover.objects.create(
@@ -99,17 +108,26 @@ def hand_over(
         shift_from=start,
         shift_to=end,
         seed=seed,
-        parameters=_parameters(surface, rule, chosen, grid, governorate, now),
+        parameters={**_parameters(surface, rule, chosen, grid, governorate, now), **({"held_out": by_trial} if by_trial else {})},
         columns=grid["columns"][chosen.cells].tolist(),
         rows=grid["rows"][chosen.cells].tolist(),
         reasons=chosen.reasons,
         capped=chosen.capped,
-        suppressed=chosen.suppressed,
+        suppressed=max(chosen.suppressed - _among_the_riskiest(grid["values"], apart & ~suppressed, rule.cells), 0),
         requested_by_id=by.pk if getattr(by, "audit_kind", "") == "user" else None,  # type: ignore[union-attr]
     )
     audit.record("patrol.hand_over", obj=made, by=by, after={"cells": len(made.columns), "surface": surface.pk})
     publish(events.PATROL_HANDED_OVER, subject=made, data={"handover": made.pk, "cells": len(made.columns)}, governorate_id=governorate.pk)
     return made
+
+
+def _keys_of(cells: Collection[tuple[int, int]]) -> NDArray[np.int64]:
+    pairs = np.array(sorted(cells), np.int64).reshape(-1, 2)
+    return cell_keys(pairs[:, 0], pairs[:, 1])
+
+
+def _among_the_riskiest(values: NDArray[np.float64], marked: NDArray[np.bool_], count: int) -> int:
+    return int(marked[np.argsort(-np.nan_to_num(values), kind="stable")[:count]].sum())
 
 
 def seed_of(surface_id: int, governorate_id: int, start: datetime) -> int:
