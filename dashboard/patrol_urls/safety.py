@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from dashboard.views import sos
+from dashboard.views import shift, sos
 
 PK = "(?P<pk>[0-9]{1,18})"
 
 urlpatterns: list[URLPattern] = [
+    path("patrol/me/", shift.page, name="shift"),
+    path("patrol/me/worker.js", shift.worker, name="shift-worker"),
+    path("patrol/me/state.json", shift.state, name="shift-state"),
+    path("patrol/me/actions/", shift.actions, name="shift-actions"),
+    path("patrol/me/codes/", shift.codes, name="shift-codes"),
+    re_path(rf"^patrol/me/sos/{PK}/withdraw/$", shift.withdraw, name="shift-withdraw"),
     path("sos/", sos.page, name="sos"),
     path("sos/press/", sos.press, name="sos-press"),
     path("sos/open.json", sos.open_now, name="sos-open"),
