@@ -134,7 +134,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     if sos is None:
         raise Http404
     try:
-        taken = calls.withdraw_sos(sos=sos, user=request.user, code=request.POST.get("code", ""))  # type: ignore[arg-type]
+        taken = calls.withdraw_sos(sos=sos, user=request.user, code=request.POST.get("code", ""))
     except NotFound as error:
         raise Http404(error.message) from error
     except DomainError as error:
