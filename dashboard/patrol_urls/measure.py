@@ -1,5 +1,10 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from dashboard.views import dosage
+
+urlpatterns: list[URLPattern] = [
+    path("patrol/dosage/", dosage.page, name="dosage"),
+    path("patrol/dosage.csv", dosage.as_csv, name="dosage-csv"),
+]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from patrol.models import Assignment, StopDosage
-from patrol.services.dosage import GRACE, measure_stops
+from patrol.services.dosage import GRACE, counted_stops, measure_stops
 from patrol.tests.measured import published, seen, stop
 
 MINUTE = timedelta(minutes=1)
@@ -101,6 +101,17 @@ def test_only_the_version_in_force_is_measured_unless_asked_by_name(force, begun
     was, is_ = stop(old, force.p1, begun), stop(new, force.p1, begun)
     assert measure_stops(now=begun + 60 * MINUTE).stops == 1 and StopDosage.objects.get().stop == is_
     assert measure_stops(plan=old, now=begun + 60 * MINUTE).stops == 1 and was.dosage.unknown_s == 720
+
+
+def test_what_a_unit_did_before_it_dropped_out_of_the_plan_is_counted_and_what_was_taken_over_only_once(force, begun):
+    old = published(force.shift, state="superseded", superseded_at=begun + 30 * MINUTE)
+    new = published(force.shift, version=2)
+    dropped, never = stop(old, force.p2, begun), stop(old, force.p2, begun + 40 * MINUTE, place="1:1")
+    stop(old, force.p1, begun)
+    kept = stop(new, force.p1, begun)
+    assert set(counted_stops()) == {dropped, kept}
+    measure_stops(now=begun + 60 * MINUTE)
+    assert set(StopDosage.objects.values_list("stop", flat=True)) == {dropped.pk, kept.pk} and never.pk
 
 
 def test_a_shift_of_long_ago_is_measured_only_when_asked_for(force):

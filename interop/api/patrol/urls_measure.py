@@ -1,5 +1,9 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from interop.api.patrol.measuring import DosageView
+
+urlpatterns: list[URLPattern] = [
+    path("dosage", DosageView.as_view(), name="api-patrol-dosage"),
+]

@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from patrol.analytics.dosage import Dosage, Fence, dosage
 from patrol.models import Assignment, Plan, PlanStop, StopDosage
@@ -32,29 +31,34 @@ class Measured:
     final: int
 
 
-def counted_plans() -> Any:
-    """The plans whose stops are reported: of each shift the version in force."""
-    return Plan.objects.filter(state=Plan.State.PUBLISHED)
+def counted_stops() -> QuerySet[PlanStop]:
+    """The stops that are reported: those of each shift's version in force, and of versions before it what had begun and was taken over
+    by none since, as when a unit dropped out."""
+    told = [Plan.State.PUBLISHED, Plan.State.SUPERSEDED]
+    same = {name: OuterRef(name) for name in ("plan__shift", "route__unit", "place", "arrive_at")}
+    taken_over = PlanStop.objects.filter(**same, plan__state__in=told, plan__version__gt=OuterRef("plan__version"))
+    begun = Q(plan__state=Plan.State.SUPERSEDED, arrive_at__lt=F("plan__superseded_at")) & ~Exists(taken_over)
+    return PlanStop.objects.filter(Q(plan__state=Plan.State.PUBLISHED) | begun)
 
 
 def measure_stops(*, plan: Plan | None = None, now: datetime) -> Measured:
     """Write the dosage of stops that have ended by ``now``: provisional while late positions may come, final ``GRACE`` after the shift.
 
-    What is final is left as it is. Without ``plan``: every published plan of a shift of the last days. Safe to run twice and at once: a
-    plan is measured by one at a time.
+    What is final is left as it is. Without ``plan``: the counted stops of shifts of the last days. Safe to run twice and at once: a plan
+    is measured by one at a time.
     """
-    rows = Plan.objects.filter(pk=plan.pk) if plan is not None else counted_plans().filter(shift__ends_at__gte=now - LOOK_BACK)
-    unmeasured = PlanStop.objects.filter(Q(dosage=None) | Q(dosage__is_final=False), plan=OuterRef("pk"), leave_at__lte=now)
-    ids = list(rows.filter(Exists(unmeasured)).order_by("shift__starts_at", "pk").values_list("pk", flat=True))
+    wanted = PlanStop.objects.filter(plan=plan) if plan is not None else counted_stops().filter(plan__shift__ends_at__gte=now - LOOK_BACK)
+    unmeasured = wanted.filter(Q(dosage=None) | Q(dosage__is_final=False), leave_at__lte=now)
+    ids = sorted(set(unmeasured.order_by().values_list("plan_id", flat=True)))
     stops = final = plans = 0
     for pk in ids:
-        done, is_final = _measure_plan(pk, now)
+        done, is_final = _measure_plan(pk, now, wanted)
         stops, final, plans = stops + done, final + done * is_final, plans + bool(done)
     return Measured(plans, stops, final)
 
 
 @transaction.atomic
-def _measure_plan(pk: int, now: datetime) -> tuple[int, bool]:
+def _measure_plan(pk: int, now: datetime, wanted: QuerySet[PlanStop]) -> tuple[int, bool]:
     plan = (
         Plan.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
         .select_related("shift", "governorate__region")
@@ -65,7 +69,7 @@ def _measure_plan(pk: int, now: datetime) -> tuple[int, bool]:
     if plan is None:
         return 0, False
     is_final = now >= plan.shift.ends_at + GRACE
-    due = _due(plan, now, is_final)
+    due = _due(wanted.filter(plan=plan), now, is_final)
     if not due:
         return 0, is_final
     neighbours = _visits(plan)
@@ -76,9 +80,9 @@ def _measure_plan(pk: int, now: datetime) -> tuple[int, bool]:
     return len(rows), is_final
 
 
-def _due(plan: Plan, now: datetime, is_final: bool) -> list[PlanStop]:
+def _due(wanted: QuerySet[PlanStop], now: datetime, is_final: bool) -> list[PlanStop]:
     """Those that have ended and were not measured since; at the end of the shift all that are not final."""
-    stops = PlanStop.objects.filter(plan=plan, leave_at__lte=now).select_related("route")
+    stops = wanted.filter(leave_at__lte=now).select_related("route")
     again = Q(dosage__is_final=False)
     if not is_final:
         again &= Q(dosage__measured_at__lt=F("leave_at") + GRACE)
@@ -95,41 +99,57 @@ def _by_unit(stops: list[PlanStop]) -> dict[int, list[PlanStop]]:
     return found
 
 
-def _visits(plan: Plan) -> dict[tuple[int, str], list[tuple[datetime, datetime]]]:
-    """The planned windows of each unit at each place, so that a visit between two stops is counted for the nearer only."""
-    found: dict[tuple[int, str], list[tuple[datetime, datetime]]] = defaultdict(list)
-    rows = PlanStop.objects.filter(plan=plan).order_by("arrive_at").values_list("route__unit_id", "place", "arrive_at", "leave_at")
-    for unit_id, place, arrive, leave in rows:
-        found[unit_id, place].append((arrive, leave))
+@dataclass(frozen=True)
+class _Visit:
+    """A planned window of a unit, in metres and instants."""
+
+    arrive: datetime
+    leave: datetime
+    x_m: float
+    y_m: float
+    radius_m: float
+
+    def overlaps(self, other: _Visit) -> bool:
+        return bool(np.hypot(self.x_m - other.x_m, self.y_m - other.y_m) < self.radius_m + other.radius_m)
+
+
+def _visits(plan: Plan) -> dict[int, dict[int, _Visit]]:
+    """Every planned window of the plan, by unit and stop."""
+    found: dict[int, dict[int, _Visit]] = defaultdict(dict)
+    rows = list(PlanStop.objects.filter(plan=plan).values_list("route__unit_id", "pk", "arrive_at", "leave_at", "radius_m", "location"))
+    xy = metres_of(np.array([row[5].x for row in rows]), np.array([row[5].y for row in rows]), plan.governorate.region)
+    for (unit_id, pk, arrive, leave, radius, _place), (x, y) in zip(rows, xy.tolist(), strict=True):
+        found[unit_id][pk] = _Visit(arrive, leave, x, y, radius)
     return found
 
 
-def _search(stop: PlanStop, visits: Iterable[tuple[datetime, datetime]]) -> tuple[datetime, datetime]:
-    start, end = stop.arrive_at - BEYOND, stop.leave_at + BEYOND
-    for arrive, leave in visits:
-        if leave <= stop.arrive_at:
-            start = max(start, leave + (stop.arrive_at - leave) / 2)
-        elif arrive >= stop.leave_at:
-            end = min(end, stop.leave_at + (arrive - stop.leave_at) / 2)
+def _search(mine: _Visit, others: Iterable[_Visit]) -> tuple[datetime, datetime]:
+    """How far around its planned minutes a visit is one to this stop: not nearer to another of the unit whose fence overlaps."""
+    start, end = mine.arrive - BEYOND, mine.leave + BEYOND
+    for other in others:
+        if mine.arrive - BEYOND < other.leave <= mine.arrive and mine.overlaps(other):
+            start = max(start, other.leave + (mine.arrive - other.leave) / 2)
+        elif mine.leave <= other.arrive < mine.leave + BEYOND and mine.overlaps(other):
+            end = min(end, mine.leave + (other.arrive - mine.leave) / 2)
     return start, end
 
 
 def _of_unit(
     unit_id: int,
     stops: list[PlanStop],
-    visits: dict[tuple[int, str], list[tuple[datetime, datetime]]],
+    visits: dict[int, dict[int, _Visit]],
     plan: Plan,
     now: datetime,
     is_final: bool,
 ) -> list[StopDosage]:
     region = plan.governorate.region
-    searches = [_search(stop, visits.get((stop.route.unit_id, stop.place), ())) for stop in stops]
+    mine = [visits[stop.route.unit_id][stop.pk] for stop in stops]
+    searches = [_search(one, visits[stop.route.unit_id].values()) for one, stop in zip(mine, stops, strict=True)]
     start, end = min(search[0] for search in searches), max(search[1] for search in searches)
     fixes, _doubted = fixes_of(unit_id, start, min(end, now), region)
-    centres = metres_of(np.array([stop.location.x for stop in stops]), np.array([stop.location.y for stop in stops]), region)
     rows = []
-    for stop, (first, last), (x, y) in zip(stops, searches, centres.tolist(), strict=True):
-        fence = Fence(x, y, float(stop.radius_m), ms(stop.arrive_at), ms(stop.leave_at), ms(first), ms(last))
+    for stop, one, (first, last) in zip(stops, mine, searches, strict=True):
+        fence = Fence(one.x_m, one.y_m, one.radius_m, ms(one.arrive), ms(one.leave), ms(first), ms(last))
         rows.append(_row(stop, unit_id, dosage(fixes, fence), now, is_final))
     return rows
 
@@ -152,4 +172,4 @@ def _row(stop: PlanStop, unit_id: int, found: Dosage, now: datetime, is_final: b
     )
 
 
-__all__ = ["BEYOND", "GRACE", "REACH", "Measured", "counted_plans", "measure_stops"]
+__all__ = ["BEYOND", "GRACE", "REACH", "Measured", "counted_stops", "measure_stops"]

@@ -23,9 +23,9 @@ from incidents.services.pipeline.loading import load_points
 from patrol import events
 from patrol.analytics.effect import DRAWS, LEAST_INCIDENTS, Effect, effect
 from patrol.analytics.randomise import redraws, ring
-from patrol.models import StopDosage, Trial, TrialCell, TrialPresence
+from patrol.models import Trial, TrialCell, TrialPresence
 from patrol.permissions import Actor, require
-from patrol.services.dosage.measuring import counted_plans
+from patrol.services.dosage.measuring import counted_stops
 from patrol.services.dosage.reading import metres_of
 from patrol.services.trials.sealing import seal_holds
 
@@ -149,12 +149,9 @@ def _dosage(trial: Trial, study: list[TrialCell], around: list[TrialCell]) -> di
     arms = {(row.column, row.row): row.arm for row in (*study, *around)}
     names = ("planned_s", "delivered_s", "absent_s", "unknown_s", "beyond_s")
     sums: dict[str, dict[str, float]] = {arm: dict.fromkeys(("stops", *names), 0.0) for arm in Arm.values}
-    rows = StopDosage.objects.filter(
-        stop__plan__in=counted_plans().filter(agency=trial.agency, governorate=trial.governorate),
-        stop__arrive_at__gte=trial.starts_at,
-        stop__arrive_at__lt=trial.ends_at,
-    )
-    found = list(rows.values_list("stop__location", *names))
+    stops = counted_stops().filter(plan__agency=trial.agency, plan__governorate=trial.governorate, dosage__isnull=False)
+    stops = stops.filter(arrive_at__gte=trial.starts_at, arrive_at__lt=trial.ends_at)
+    found = list(stops.order_by("pk").values_list("location", *(f"dosage__{name}" for name in names)))
     if found:
         xy = metres_of(np.array([row[0].x for row in found]), np.array([row[0].y for row in found]), trial.region)
         columns, along = columns_and_rows(xy - np.array([trial.origin_x_m, trial.origin_y_m]), trial.cell_m)
