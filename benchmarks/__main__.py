@@ -11,16 +11,19 @@ from pathlib import Path
 from benchmarks.report import Report, write
 
 ROOT = Path(__file__).resolve().parents[1]
-SUITES = ("zones", "imports", "clustering", "surfaces", "risk", "forecasts", "pipeline", "feedback", "compare", "intake", "live", "start")
+# A suite that needs neither a database nor the settings: sums alone.
+PURE = ("feedback", "coverage", "routes")
+SUITES = ("zones", "imports", "clustering", "surfaces", "risk", "forecasts", "pipeline", *PURE, "compare", "intake", "live", "start")
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.
-ON_SERVICES = frozenset(SUITES) - {"start", "feedback"}
+ON_SERVICES = frozenset(SUITES) - {"start", *PURE}
 
 
 def run_here(suite: str) -> int:
-    import django
+    if suite not in PURE:
+        import django
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "khareetaty.settings")
-    django.setup()
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "khareetaty.settings")
+        django.setup()
     report = Report()
     importlib.import_module(f"benchmarks.{suite}").run(report)
     write(report, [suite], ROOT / "docs/benchmarks.md")

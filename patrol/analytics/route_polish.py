@@ -43,9 +43,8 @@ class Board:
 
     def try_order(self, day: Day, items: list[Item]) -> Timed | None:
         """The times of the order, where it can be driven within the patrol time; else ``None``."""
-        if any(one.stop == other.stop >= 0 for one, other in pairwise(items)):
-            return None
-        if day.history and items and items[0].stop == day.history[-1].stop and not items[0].is_fixed:
+        visits = [*day.history[-1:], *(item for item in items if item.stop >= 0)]
+        if any(one.stop == other.stop and not other.is_fixed for one, other in pairwise(visits)):
             return None
         if patrol_s(day, items, self.ways) > day.budget:
             return None
@@ -109,7 +108,7 @@ def fill(board: Board, *, prize: float) -> int:
             for number, day in enumerate(board.days)
             if left[number] >= shortest and item.stop in day.stops
             for opening in board.openings(day, item)
-            if opening.cost <= left[number] and opening.cost <= board.slots[slot].worth * prize
+            if opening.cost <= left[number] and opening.cost - item.length <= board.slots[slot].worth * prize
         ]
         for _, number, position in sorted(options)[:12]:
             day = board.days[number]

@@ -124,4 +124,5 @@ def _nearest(board: Board, day: Day, item: Item, left: int, worth: float) -> tup
         return NO_WAY, 0
     if least > left:
         return SHARE_TOO_SHORT, least - left
-    return (TOO_LATE, late) if late or least <= worth else (NOT_WORTH_THE_WAY, round(least - worth))
+    driven = least - item.length
+    return (TOO_LATE, late) if late or driven <= worth else (NOT_WORTH_THE_WAY, round(driven - worth))

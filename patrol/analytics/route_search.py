@@ -112,7 +112,7 @@ def search(
                 service_duration=stops[slot.stop].dosage_s,
                 tw_early=max(slot.early, 0),
                 tw_late=max(slot.late, 0),
-                prize=max(1, round(slot.worth * prize)),
+                prize=round(slot.worth * prize) + stops[slot.stop].dosage_s,  # presence costs nothing, its way does
                 required=False,
             )
             for slot in slots

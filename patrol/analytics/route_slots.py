@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from patrol.analytics.routes import RouteRule, StopDemand, UnitDay
+from patrol.analytics.routes import EXPLORE, RouteRule, StopDemand, UnitDay
 
 
 class Slot(NamedTuple):
@@ -20,30 +20,41 @@ class Slot(NamedTuple):
     worth: float
 
 
-def draw_slots(units: Sequence[UnitDay], stops: Sequence[StopDemand], rule: RouteRule, rng: np.random.Generator) -> list[Slot]:
-    """Slots of all stops over the time the units are there.
+def draw_slots(
+    units: Sequence[UnitDay],
+    stops: Sequence[StopDemand],
+    spans: Sequence[tuple[int, int]],
+    rule: RouteRule,
+    rng: np.random.Generator,
+) -> list[Slot]:
+    """Slots of all stops, each within its span: the first and last second somebody can arrive.
 
     The first slot's middle is drawn evenly over one interval, the others follow an interval apart, each as wide as the tolerance: two
     visits of a stop are never closer than ``interval_s - tolerance_s``. Around visits that are kept or were made, slots are cut back.
+    A stop to explore is wanted once, and worth as much as one of the riskier quarter, or it would never win against known risk.
     """
-    begin = min(max(unit.from_s, unit.free_from_s or unit.from_s) for unit in units)
-    end = max(unit.until_s for unit in units)
     kept: dict[object, list[int]] = {}
     for unit in units:
         for visit in unit.fixed:
             kept.setdefault(visit.stop, []).append(visit.arrive_s)
     half = rule.tolerance_s // 2
+    risks = [stop.weight for stop in stops if stop.reason != EXPLORE]
+    explored = float(np.quantile(risks, 0.75)) if risks else 0.0
     slots: list[Slot] = []
     for index, stop in enumerate(stops):
-        first, last = (begin, end) if stop.window is None else (max(begin, stop.window[0]), min(end, stop.window[1]))
+        first, last = spans[index]
+        if stop.window is not None:
+            first, last = max(first, stop.window[0]), min(last, stop.window[1] - stop.dosage_s)
         offset = int(rng.integers(rule.interval_s))
         taken = [*kept.get(stop.key, ()), *stop.visited_s]
+        weight = max(stop.weight, explored) if stop.reason == EXPLORE else stop.weight
         own: list[Slot] = []
-        for number, middle in enumerate(range(first - rule.interval_s + offset, last + half, rule.interval_s)):
-            piece = _free(max(middle - half, first), min(middle + half, last - stop.dosage_s), taken, rule.least_gap_s)
+        for number, middle in enumerate(range(first - rule.interval_s + offset, last + half + 1, rule.interval_s)):
+            piece = _free(max(middle - half, first), min(middle + half, last), taken, rule.least_gap_s)
             if piece is not None:
-                own.append(Slot(index, number, *piece, stop.weight * stop.dosage_s / 60))
-        wanted = len(own) if stop.visits is None else max(0, stop.visits - len(kept.get(stop.key, ())))
+                own.append(Slot(index, number, *piece, weight * stop.dosage_s / 60))
+        most = 1 if stop.visits is None and stop.reason == EXPLORE else stop.visits
+        wanted = len(own) if most is None else max(0, most - len(kept.get(stop.key, ())))
         if wanted < len(own):
             own = [own[place] for place in sorted(rng.choice(len(own), wanted, replace=False))]
         slots += own

@@ -16,7 +16,7 @@ from patrol.analytics.route_polish import Board, even_out, fill, seat, spread_st
 from patrol.analytics.route_reasons import dropped, shortfalls
 from patrol.analytics.route_search import search
 from patrol.analytics.route_slots import draw_slots
-from patrol.analytics.route_timing import Day, Ways, day_of, route_of
+from patrol.analytics.route_timing import NO_WAY_S, Day, Ways, day_of, route_of
 from patrol.analytics.routes import (
     NO_STOPS,
     NO_UNITS,
@@ -56,7 +56,7 @@ __all__ = [
 
 METHOD = "pyvrp"
 ITERATIONS = 20_000
-WORTH_S = 3600.0  # patrol time an average visit may cost, driving included, before it is not worth the way
+WORTH_S = 3600.0  # driving that an average visit is worth
 BALANCE_SHARE = 0.05
 
 
@@ -89,7 +89,8 @@ def plan_routes(
     time_limit_s : float
         Seconds for the search at most. It normally ends by ``iterations``, which repeats exactly; ended by the clock the plan says so.
     worth_s : float
-        Patrol time (driving and dosage) at which a visit of mean weight and length is not worth its way any more.
+        Seconds of driving that a visit of mean weight and length is worth; a visit of twice the weight is worth twice as much. What costs
+        more is left out, and said.
     balance_share : float
         Driving that evening out the workload may add, as a share of all patrol time (driving and dosage).
 
@@ -115,9 +116,10 @@ def plan_routes(
     rng = np.random.default_rng(seed)
     ways = Ways(matrix)
     days = [day_of(unit, stops, matrix, ways, rule) for unit in units]
-    slots = draw_slots(units, stops, rule, rng)
-    board = Board(days, stops, slots, [matrix.at(stop.place) for stop in stops], ways)
-    worths = [slot.worth for slot in slots if slot.worth > 0]
+    stop_places = [matrix.at(stop.place) for stop in stops]
+    slots = draw_slots(units, stops, [_open(days, number, place, stops, ways) for number, place in enumerate(stop_places)], rule, rng)
+    board = Board(days, stops, slots, stop_places, ways)
+    worths = [stop.weight * stop.dosage_s / 60 for stop in stops if stop.weight > 0]
     prize = worth_s / float(np.mean(worths)) if worths else 0.0
     missing = shortfalls(board)
     done, cut = _search_parts(board, seed=seed, iterations=iterations, time_limit_s=time_limit_s, prize=prize)
@@ -143,6 +145,16 @@ def plan_routes(
         seconds=time.perf_counter() - began,
         rule=rule,
     )
+
+
+def _open(days: Sequence[Day], number: int, place: int, stops: Sequence[StopDemand], ways: Ways) -> tuple[int, int]:
+    """From when until when some unit can be at the stop and still get home; the whole time where none can, so that the reason is found."""
+    own = [day for day in days if number in day.stops and ways.seconds[day.start][place] < NO_WAY_S > ways.seconds[place][day.end]]
+    early = min((day.start_s + ways.seconds[day.start][place] for day in own), default=0)
+    late = max((day.end_s - ways.seconds[place][day.end] - stops[number].dosage_s for day in own), default=-1)
+    if early > late:
+        return min(day.start_s for day in days), max(day.end_s for day in days)
+    return early, late
 
 
 def _search_parts(board: Board, *, seed: int, iterations: int, time_limit_s: float, prize: float) -> tuple[int, bool]:
