@@ -176,7 +176,11 @@ def _relax(costs: FloatArray, posts: tuple[int, ...], is_kept: BoolArray, units:
         value = float(prices.sum() + worth[chosen].sum())
         if value > bound + 1e-9 * abs(bound if np.isfinite(bound) else 1.0):
             bound, stalled = value, 0
-            theirs = _exchange(costs, tuple(int(post) for post in chosen), is_kept) if _cost(costs, chosen) < 1.02 * cost else best
+            theirs = (
+                _exchange(costs, tuple(int(post) for post in chosen), is_kept)
+                if _cost(costs, [int(one) for one in chosen]) < 1.02 * cost
+                else best
+            )
             if _cost(costs, theirs) < cost:
                 best, cost = theirs, _cost(costs, theirs)
         else:
