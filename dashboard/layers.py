@@ -25,6 +25,7 @@ from geography.models import Zone
 from incidents.models import HotSpot, Incident
 from incidents.models.incident import make_ref
 from incidents.querysets import HotSpotQuerySet
+from patrol.models import Unit, UnitPosition
 
 # A browser draws this many points smoothly, and nobody reads more. Past it the answer says how many there are.
 MAX_FEATURES = 5_000
@@ -204,6 +205,34 @@ def hot_spots(viewer: object, filters: BoardFilter) -> Features:
     return Features(features, len(rows) if len(rows) < MAX_FEATURES else found.count(), ends)
 
 
+def units(viewer: object, filters: BoardFilter) -> Features:
+    """Where the units on duty are that the viewer may watch; the filters are about incidents and narrow nothing here."""
+    if not getattr(viewer, "can", lambda _verb: False)("watch_units"):
+        return Features([], 0)
+    found = UnitPosition.objects.visible_to(viewer).filter(unit__in=Unit.objects.on_duty())
+    rows = found.annotate(geojson=AsGeoJSON("location", precision=INCIDENT_DECIMALS)).values_list(
+        "unit_id", "unit__call_sign", "unit__kind", "at", "speed_kmh", "heading_deg", "accuracy_m", "geojson"
+    )
+    features = [
+        {
+            "type": "Feature",
+            "id": pk,
+            "geometry": orjson.Fragment(geojson),
+            "properties": {
+                "id": pk,
+                "call_sign": call_sign,
+                "kind": kind,
+                "at": int(at.timestamp()),
+                "speed_kmh": speed,
+                "heading_deg": heading,
+                "accuracy_m": accuracy,
+            },
+        }
+        for pk, call_sign, kind, at, speed, heading, accuracy, geojson in rows.order_by("unit_id")[:MAX_FEATURES]
+    ]
+    return Features(features, len(features))
+
+
 def trend_of(low: float | None, high: float | None) -> str:
     """``up`` or ``down`` where a ratio's whole interval lies above or below 1, ``level`` where it holds 1, ``unknown`` without one."""
     if low is None or high is None:
@@ -265,6 +294,7 @@ def ramp_steps(values: list[float]) -> list[int]:
 LAYERS: tuple[Layer, ...] = (
     Layer("incidents", _("Incidents"), incidents),
     Layer("hotspots", _("Hot spots"), hot_spots),
+    Layer("units", _("Units"), units),
     Layer("governorates", _("Governorates")),
     Layer("areas", _("Areas")),
     Layer("labels", _("Place names")),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.layers import LAYERS, crowd_of, extent_of
 from dashboard.surfaces import KINDS
+from dashboard.unit_live import unit_layer_config
 from incidents.lifecycle import Severity, State
 
 register = template.Library()
@@ -25,9 +26,10 @@ def _address(name: str, *args: str) -> str:
 
 
 @register.inclusion_tag("dashboard/_map_body.html", takes_context=True)
-def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surface: object = "") -> dict[str, Any]:
+def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surface: object = "", units: str = "") -> dict[str, Any]:
     """``off`` names layers that start switched off on this page, ``opens_on`` one whose extent is shown first;
-    ``surface`` is the id of one to lay on the map from the start.
+    ``surface`` is the id of one to lay on the map from the start; ``units`` offers units to those who may watch them: ``layer`` brings
+    them along, ``own`` leaves it to the page.
 
     The page's ``map_filters`` (a query string) or ``filter`` (the board's form) narrows it from the start.
     """
@@ -37,8 +39,10 @@ def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surf
     request = context["request"]
     extent, is_approximate = extent_of(request.user)
     opening = crowd_of(request.user)
+    with_units = bool(units) and getattr(request.user, "can", lambda _verb: False)("watch_units")
     return {
-        "layers": LAYERS,
+        "layers": [layer for layer in LAYERS if layer.slug != "units" or with_units],
+        "units": orjson.dumps(unit_layer_config()).decode() if with_units and units == "layer" else "",
         "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],
         "filters": filters or "",
         "off": off,

@@ -9,4 +9,7 @@ for (const root of document.querySelectorAll("[data-map]")) {
     if (!root.contains(event.target)) made.select(event.detail?.id ?? null);
   });
   made.start();
+  // Units come to a map that offers them; their own board brings them itself.
+  const box = root.querySelector('[data-map-layer="units"]');
+  if (box && root.dataset.units) import("./patrol/unit_map.js").then(({ startUnits }) => startUnits(made, box));
 }

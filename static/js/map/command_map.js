@@ -36,8 +36,9 @@ export class CommandMap {
     this.bounds = parsed(root.dataset.bounds, null);
     // A page that switches layers off for its own purpose keeps that to itself.
     this.isOwnChoice = Boolean(root.dataset.off);
-    this.hidden = new Set(this.isOwnChoice ? root.dataset.off.split(" ") : parsed(localStorage.getItem(REMEMBERED), []));
+    this.hidden = new Set(this.isOwnChoice ? root.dataset.off.split(" ") : parsed(localStorage.getItem(REMEMBERED), ["units"]));
     this.selectedId = null;
+    this.takers = []; // what else stands on the map and may take a press before us
     this.alive = true;
     this.loading = 0;
     this.surfaces = new Surfaces(this);
@@ -339,6 +340,7 @@ export class CommandMap {
   }
 
   async clicked(event) {
+    if (this.takers.some((take) => take(event))) return;
     const found = this.under(event.point, matchMedia("(pointer: coarse)").matches ? FINGER : 3);
     const cluster = found.find((feature) => feature.layer.id === "incidents-cluster");
     const incidents = [...new Map(found.filter((feature) => feature.layer.id === "incidents-point").map((feature) => [feature.properties.id, feature])).values()];

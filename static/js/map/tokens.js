@@ -1,7 +1,7 @@
 // The map's colours are the page's tokens, so that one change of theme changes both.
 
 const NAMES = [
-  "bg", "surface", "raised", "text", "muted", "faint", "line", "accent", "accent-ink", "critical", "high", "medium", "low",
+  "bg", "surface", "raised", "text", "muted", "faint", "line", "accent", "accent-ink", "critical", "high", "medium", "low", "ok",
   "hot-1", "hot-2", "hot-3", "hot-4", "hot-5", "cold-1", "cold-2", "cold-3", "sea", "land", "road",
 ];
 // Used only where a page brings no tokens.
