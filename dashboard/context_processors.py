@@ -8,7 +8,9 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import User
+from dashboard.own_duty import OwnDuty, own_duty
 from dashboard.selectors import shows_synthetic
+from patrol.permissions import DUTY_BOUND
 
 THEME_COOKIE = "theme"
 
@@ -79,6 +81,11 @@ class Shell:
     @property
     def may_answer_sos(self) -> bool:
         return self.user is not None and self.user.can("answer_sos")
+
+    @cached_property
+    def duty(self) -> OwnDuty | None:
+        """Whether this person is on duty; ``None`` for roles that act without it."""
+        return own_duty(self.user) if self.user is not None and self.user.role in DUTY_BOUND else None
 
     @property
     def address(self) -> str:
