@@ -31,7 +31,7 @@ def roster_rows(week: Week) -> SafeString:
     head, tail = address.rsplit("0", 1)
     classes = [" ".join(name for name, on in (("is-today", day.is_today), ("is-weekend", day.is_weekend)) if on) for day in week.days]
     by_person = week.by == "person"
-    words = {"away": escape(_("On leave")), "over_rest": escape(_("With too little rest")), "leader": escape(_("Leader"))}
+    words: dict[str, str] = {"away": escape(_("On leave")), "over_rest": escape(_("With too little rest")), "leader": escape(_("Leader"))}
     out: list[str] = []
     for row in week.rows:
         out.append(f'<tr><th scope="row"><bdi>{escape(row.name)}</bdi>{_note(row)}</th>')

@@ -273,8 +273,8 @@ def test_the_frame_says_that_i_am_off_duty_and_the_button_changes_it(force, cast
     client.post(reverse("patrol-duty"), {"act": "off"})
     page = client.get("/").content.decode()
     assert "You are off duty" in page and "Go on duty" in page
-    assert client.post(reverse("patrol-duty"), {"act": "on", "next": "/"}).url == "/"
-    assert client.post(reverse("patrol-duty"), {"act": "off", "next": "https://elsewhere.example/"}).url == reverse("patrol-duty")
+    assert client.post(reverse("patrol-duty"), {"act": "on", "next": "/"})["Location"] == "/"
+    assert client.post(reverse("patrol-duty"), {"act": "off", "next": "https://elsewhere.example/"})["Location"] == reverse("patrol-duty")
 
 
 def test_those_not_on_the_list_are_told_and_supervisors_have_no_such_control(force, cast):

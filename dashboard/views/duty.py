@@ -31,7 +31,9 @@ class DutyForm(forms.Form):
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    member = Member.objects.filter(user_id=request.user.pk).select_related("governorate__region").defer("governorate__boundary").first()
+    member = (
+        Member.objects.filter(user_id=request.user.pk or 0).select_related("governorate__region").defer("governorate__boundary").first()
+    )
     if request.method != "POST":
         return _answer(request, member)
     form = DutyForm(request.POST)

@@ -83,7 +83,7 @@ def _answer(request: HttpRequest, scope: Scope, problem: str = "", status: int =
     teams = Team.objects.visible_to(request.user).active().filter(agency=scope.agency, governorate=scope.governorate).order_by("code")
     local = now.astimezone(scope.governorate.region.zone_info).replace(minute=0, second=0, microsecond=0)
     rows = list(teams.prefetch_related(units, Prefetch("zones", ahead, to_attr="standing")))
-    covered = {row.zone_id for team in rows for row in team.standing if row.starts_at <= now}  # type: ignore[attr-defined]
+    covered = {row.zone_id for team in rows for row in team.standing if row.starts_at <= now}
     areas = list(_zones(scope).filter(level=Zone.Level.AREA).names())
     offered = {"starts_at": f"{local:%Y-%m-%dT%H:%M}", "ends_at": f"{local + timedelta(hours=8):%Y-%m-%dT%H:%M}"}
     context = {
