@@ -15,8 +15,9 @@ from incidents.lifecycle import FINAL as INCIDENT_FINAL
 from incidents.models import Incident
 from patrol.analytics.recommend import Candidate, Need, Ranking, from_plain, rank
 from patrol.lifecycle import State, next_states
-from patrol.models import Assignment, Duty, Recommendation, Skill, Unit, UnitKind
+from patrol.models import Assignment, Duty, MutualAid, Recommendation, Skill, Unit, UnitKind
 from patrol.permissions import is_on_duty
+from patrol.services.aid import in_force
 from patrol.services.recommend import latest_advice
 from patrol.services.recommend.gathering import units_for
 from patrol.services.run_cards import ALARM_LEVELS, alarm_level_of
@@ -126,6 +127,7 @@ def facts_of(incident: Incident, user: User) -> dict[str, Any]:
             "advice": advice_of(advice) if advice is not None else None,
             "alarm_level": advice.alarm_level if advice is not None else alarm_level_of(incident),
             "alarm_levels": ALARM_LEVELS,
+            "agreements": list(MutualAid.objects.filter(in_force(at=timezone.now()), borrower=incident.agency_id).select_related("lender")),
             "choices": _choices(incident, user, sent={line.assignment.unit_id for line in given["open_lines"]}),
         }
     return given

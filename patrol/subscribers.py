@@ -9,12 +9,15 @@ from core.subscribers import Subscriber
 from incidents.events import INCIDENT_MOVED
 from patrol.events import ASSIGNMENT_CLOSED_BY_TIME, ASSIGNMENT_MADE, ASSIGNMENT_MOVED, ASSIGNMENTS_HANDED_OVER
 from patrol.models import Assignment
+from patrol.services.aid import end_aid_of
 from patrol.services.assignments import end_with_incidents, ends_its_assignments
 from patrol.services.welfare import follow_assignment
 
 
 def _end_with_incidents(events: Sequence[Event]) -> None:
-    end_with_incidents(happened=[event for event in events if ends_its_assignments(event)])
+    over = [event for event in events if ends_its_assignments(event)]
+    end_with_incidents(happened=over)
+    end_aid_of(incident_ids=[event.subject_id for event in over if event.subject_id is not None])
 
 
 def time_welfare(heard: Sequence[Event]) -> None:

@@ -33,6 +33,8 @@ def lent_to(incident: Incident, *, at: datetime | None = None) -> Any:
         ends_at__gt=now,
         agreement__starts_at__lte=now,
         agreement__ends_at__gt=now,
+        agreement__lender_consent_by__isnull=False,
+        agreement__borrower_consent_by__isnull=False,
     ).select_related("agreement")
 
 
