@@ -37,7 +37,7 @@ def test_a_task_for_a_unit_is_given_out_and_listed(desk, force):
     given = {"to": f"unit:{force.p1.pk}", "title": "Check the barrier", "priority": "3", "latitude": "29.35", "longitude": "47.92"}
     assert desk.post(reverse("tasks-new"), given).status_code == 302
     task = Assignment.objects.get()
-    assert (task.kind, task.location.x, task.radius_m) == ("task", 47.92, 100)
+    assert task.location is not None and (task.kind, task.location.x, task.radius_m) == ("task", 47.92, 100)
     page = text_of(desk.get(reverse("tasks")))
     assert "Check the barrier" in page and "P1" in page
     assert "style=" not in page

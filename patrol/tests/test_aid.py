@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.gis.geos import Point
@@ -84,7 +85,7 @@ def test_an_agreement_is_in_force_only_once_both_have_consented(cast, fire_chief
 
 
 def test_nobody_draws_up_an_agreement_of_others_or_with_themselves(cast, fire_chief):
-    when = {"starts_at": now(), "ends_at": now() + timedelta(days=1)}
+    when: dict[str, Any] = {"starts_at": now(), "ends_at": now() + timedelta(days=1)}
     with pytest.raises(NotFound):
         propose_aid(lender=cast.fire, borrower=cast.police, by=cast.superadmin, **when)
     with pytest.raises(NotAllowed):

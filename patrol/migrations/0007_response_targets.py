@@ -20,5 +20,5 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("patrol", "0005_what_was_signed_stays")]
+    dependencies = [("patrol", "0006_plans_in_the_making")]
     operations = [migrations.RunPython(fill, migrations.RunPython.noop, elidable=False)]
