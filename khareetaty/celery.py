@@ -43,5 +43,7 @@ app.conf.beat_schedule = {
         "options": {"expire_seconds": 9000, "queue": "bulk"},
     },
     "plans: sweep": {"task": "patrol.sweep_plans", "schedule": 20.0, "options": {"expire_seconds": 20}},
+    # Packs of shifts that are about to end; those that are not signed half an hour after it.
+    "packs: due": {"task": "patrol.look_after_packs", "schedule": crontab(minute="*/5"), "options": {"expire_seconds": 240}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from dashboard.views import shift, sos
+from dashboard.views import packs, shift, sos
 
 PK = "(?P<pk>[0-9]{1,18})"
 
@@ -13,6 +13,10 @@ urlpatterns: list[URLPattern] = [
     path("patrol/me/actions/", shift.actions, name="shift-actions"),
     path("patrol/me/codes/", shift.codes, name="shift-codes"),
     re_path(rf"^patrol/me/sos/{PK}/withdraw/$", shift.withdraw, name="shift-withdraw"),
+    path("patrol/packs/", packs.page, name="packs"),
+    re_path(rf"^patrol/packs/{PK}/$", packs.one, name="packs-one"),
+    re_path(rf"^patrol/packs/{PK}\.pdf$", packs.document, name="packs-pdf"),
+    re_path(rf"^patrol/packs/{PK}/(?P<verb>note|renew|sign-out|sign-in|return)/$", packs.act, name="packs-act"),
     path("sos/", sos.page, name="sos"),
     path("sos/press/", sos.press, name="sos-press"),
     path("sos/open.json", sos.open_now, name="sos-open"),
