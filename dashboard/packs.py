@@ -144,9 +144,9 @@ def _assessment(section: Section, facts: dict[str, Any]) -> None:
     if plan is None:
         section.lines.append(_("No patrol plan is published for this shift."))
     else:
-        section.lines.append(_("Patrol plan, version %(version)d: %(reached)d of %(past)d stops that are past were reached, %(stops)d in all.") % {
-            "version": plan["version"], "reached": plan["stops_reached"], "past": plan["stops_past"], "stops": plan["stops"],
-        })  # fmt: skip
+        told = {"version": plan["version"], "reached": plan["stops_reached"], "past": plan["stops_past"], "stops": plan["stops"]}
+        said = _("Patrol plan, version %(version)d: %(reached)d of %(past)d stops that are past were reached, %(stops)d in all.")
+        section.lines.append(said % told)
     section.lines.append(_("The next shift has a published plan.") if facts["next_plan"] else _("The next shift has no published plan."))
 
 
