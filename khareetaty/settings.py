@@ -194,7 +194,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "patrol", "description": "Units, positions, plans, and what came of them."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
-    "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "incidents.models.analytics.PipelineRun.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "incidents.models.analytics.PipelineRun.Status",
+        "TrialStateEnum": "patrol.models.measure.Trial.State",
+    },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": True,
