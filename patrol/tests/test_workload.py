@@ -154,10 +154,8 @@ def test_only_what_the_viewer_sees_is_counted(force, cast, places, duty):
 def test_large_sums_agree_with_a_count_minute_by_minute(force, cast, places, duty):
     """Twenty units, two hundred random duties and tasks, each minute looked at by itself."""
     drawn = random.Random(7)
-    units = [
-        Unit.objects.create(agency=cast.police, governorate=places.hawalli, station=force.salmiya_station, call_sign=f"R{n}")
-        for n in range(20)
-    ]
+    place = {"agency": cast.police, "governorate": places.hawalli}
+    units = [Unit.objects.create(**place, station=force.salmiya_station, call_sign=f"R{n}") for n in range(20)]
     on = {unit.pk: set() for unit in units}
     at_work = {unit.pk: set() for unit in units}
     duties, tasks = [], []

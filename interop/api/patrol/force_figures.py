@@ -86,9 +86,7 @@ class UnitLoadSerializer(LoadSerializer):
 class PersonLoadSerializer(LoadSerializer):
     member = serializers.IntegerField(source="member.pk")
     name = serializers.SerializerMethodField(help_text="Null for keys.")
-    stretches = serializers.IntegerField(
-        source="shifts", help_text="Stretches of work begun in the window; breaks under 90 minutes are none."
-    )
+    stretches = serializers.IntegerField(source="shifts", help_text="Begun in the window; off and on again within 90 minutes is one.")
     longest_minutes = serializers.SerializerMethodField(help_text="The longest stretch.")
     most_in_seven_days_minutes = serializers.SerializerMethodField(help_text="The most in any seven days that end in the window.")
     shortest_rest_minutes = serializers.SerializerMethodField(help_text="Before a stretch of the window. Null: there was none before.")
@@ -138,9 +136,8 @@ class WorkloadSerializer(serializers.Serializer[Workload]):
     def get_teams(self, found: Workload) -> Any:
         rows: dict[int | None, dict[str, Any]] = {}
         for load in found.units:
-            row = rows.setdefault(
-                load.unit.team_id, {"team": load.unit.team_id, "units": 0, "on": timedelta(0), "busy": timedelta(0), "n": 0}
-            )
+            nothing = {"team": load.unit.team_id, "units": 0, "on": timedelta(0), "busy": timedelta(0), "n": 0}
+            row = rows.setdefault(load.unit.team_id, nothing)
             row["units"] += 1
             row["on"] += load.on_duty
             row["busy"] += load.busy
