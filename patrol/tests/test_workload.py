@@ -156,9 +156,10 @@ def test_large_sums_agree_with_a_count_minute_by_minute(force, cast, places, dut
     drawn = random.Random(7)
     place = {"agency": cast.police, "governorate": places.hawalli}
     units = [Unit.objects.create(**place, station=force.salmiya_station, call_sign=f"R{n}") for n in range(20)]
-    on = {unit.pk: set() for unit in units}
-    at_work = {unit.pk: set() for unit in units}
-    duties, tasks = [], []
+    on: dict[int, set[int]] = {unit.pk: set() for unit in units}
+    at_work: dict[int, set[int]] = {unit.pk: set() for unit in units}
+    duties: list[tuple[Member, Duty]] = []
+    tasks: list[Assignment] = []
     for _number in range(200):
         unit = drawn.choice(units)
         begin, length = drawn.randrange(-600, 7 * 1440), drawn.randrange(1, 700)
