@@ -221,7 +221,7 @@ class AssignmentDetail(Assignments):
 
 class AssignmentMove(Assignments):
     @extend_schema(
-        operation_id="move_assignment", tags=["patrol"], summary="Take an assignment on; told late, a step keeps its own time (people only)",
+        operation_id="move_assignment", tags=["patrol"], summary="Take it a step on; told late, the step keeps its own time (people only)",
         request=MoveAssignmentRequestSerializer, responses=AssignmentDetailSerializer,
     )  # fmt: skip
     def post(self, request: Request, pk: int) -> Response:
