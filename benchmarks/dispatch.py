@@ -96,7 +96,7 @@ def _force() -> Any:
     def opened(number: int) -> Any:
         return open_incident(
             source=source, type=kind, occurred_at=now, kind="moi-incident", raw={"n": number}, by=None, external_id=f"B-{number}",
-            location=Point(*(float(value) for value in rng.uniform([47.75, 29.15], [48.15, 29.45])), srid=4326),
+            location=Point(float(rng.uniform(47.75, 48.15)), float(rng.uniform(29.15, 29.45)), srid=4326),
         ).incident  # fmt: skip
 
     for number, unit in enumerate(units):

@@ -197,6 +197,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "incidents.models.analytics.PipelineRun.Status",
         "TrialStateEnum": "patrol.models.measure.Trial.State",
+        "KindEnum": "incidents.models.surfaces.Surface.Kind",
+        "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
+        "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
     },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
