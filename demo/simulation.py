@@ -28,6 +28,7 @@ from geography.models import Region
 from incidents.lifecycle import Disposition, State
 from incidents.models import Incident, IncidentType
 from incidents.services import close_incident, move_incident
+from patrol.models import Assignment
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,9 @@ class Simulator:
     def work_off(self) -> None:
         """Some open incidents take their next step, more of them the more are open."""
         now = timezone.now()
-        open_now = list(Incident.objects.filter(is_synthetic=True).open().order_by("id")[:400])
+        # What a unit was sent to goes at that unit's pace.
+        nobodys = Incident.objects.filter(is_synthetic=True).open().exclude(assignments__in=Assignment.objects.open())
+        open_now = list(nobodys.order_by("id")[:400])
         hurry = max(0.15, len(open_now) / self.open_goal)
         for incident in self.rng.sample(open_now, min(len(open_now), 25)):
             to, minutes = NEXT[State(incident.state)]

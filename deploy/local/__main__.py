@@ -22,6 +22,7 @@ from deploy.local.mosquitto import Mosquitto
 from deploy.local.services import Postgres, Redis, StartFailed
 from deploy.local.supervisor import Program, Service, Supervisor
 
+DEMO_PROGRAMS = frozenset({"simulator", "patrols"})
 PYTHON = str(ROOT / ".venv/bin/python")
 
 
@@ -141,7 +142,7 @@ def programs_for(surroundings: dict[str, str]) -> list[Program]:
     os.environ.setdefault("KHAREETATY_HOST", HOST)
     wanted = programs()
     if surroundings.get("KHAREETATY_DEMO", "1") in ("0", "false", "no"):
-        wanted = [program for program in wanted if program.name != "simulator"]
+        wanted = [program for program in wanted if program.name not in DEMO_PROGRAMS]
     return wanted
 
 

@@ -1,0 +1,92 @@
+"""The demo's desk: sends units to what waits, as advised, and passes on what their crews report."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from core.errors import DomainError
+from incidents.lifecycle import Disposition, State
+from incidents.models import Incident
+from incidents.services import classify_incident, close_incident
+from patrol.models import Assignment, AssignmentState, Unit
+from patrol.services.assignments import assign, move_assignment
+from patrol.services.recommend import advise
+from patrol.services.units import states_of
+
+logger = logging.getLogger(__name__)
+
+WAITING = (State.RECEIVED, State.CLASSIFIED, State.QUEUED, State.REOPENED)
+AT_ONCE = 3
+# The rest of the forty patrols: calls take about a third of the time. What is over it is worked off by nameless crews.
+MOST_AT_WORK = 14
+_FURTHEST = (AssignmentState.ASSIGNED, AssignmentState.ACCEPTED, AssignmentState.EN_ROUTE, AssignmentState.ON_SCENE)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An open assignment as its crew knows it; ``place`` is longitude and latitude."""
+
+    id: int
+    unit_id: int
+    kind: str
+    state: str
+    place: tuple[float, float] | None
+
+
+class Desk:
+    """Acts for the synthetic force alone: real units that somebody adds are left to people."""
+
+    def open_assignments(self) -> list[Sent]:
+        """What the units are to do now, in the order they are to do it."""
+        rows = Assignment.objects.active().filter(unit__is_synthetic=True).select_related("incident", "plan_stop").in_order()
+        found = []
+        for row in rows:
+            at = row.location or (row.incident.location if row.incident else None) or (row.plan_stop.location if row.plan_stop else None)
+            found.append(Sent(row.pk, row.unit_id, row.kind, row.state, (at.x, at.y) if at else None))
+        return sorted(found, key=lambda one: (one.kind != Assignment.Kind.INCIDENT, -_FURTHEST.index(AssignmentState(one.state))))
+
+    def move(self, one: Sent, to: str) -> bool:
+        """Pass a crew's step on; somebody else may have been quicker."""
+        try:
+            done = move_assignment(assignment=Assignment.objects.get(pk=one.id), to=to, by=None, expected=one.state)
+        except DomainError as refusal:
+            logger.info("not moved: %s", refusal.message)
+            return False
+        if to == AssignmentState.DONE and done.incident_id:
+            self._close(done.incident_id)
+        return True
+
+    def dispatch_what_waits(self) -> int:
+        """Send the advised unit to the most urgent synthetic incidents nobody is on. Returns how many were sent."""
+        waiting = (
+            Incident.objects.filter(
+                is_synthetic=True, state__in=WAITING, agency__units__is_active=True, location__isnull=False, governorate__isnull=False
+            )
+            .exclude(assignments__in=Assignment.objects.open())
+            .distinct()
+            .order_by("priority", "pk")
+        )
+        at_work = Assignment.objects.active().filter(unit__is_synthetic=True, kind=Assignment.Kind.INCIDENT).count()
+        sent = 0
+        for incident in waiting[: min(AT_ONCE, MOST_AT_WORK - at_work)] if at_work < MOST_AT_WORK else []:
+            try:
+                if incident.state == State.RECEIVED:
+                    classify_incident(incident=incident, by=None)
+                sent += self._send(Incident.objects.get(pk=incident.pk))
+            except DomainError as refusal:
+                logger.info("nobody sent to %s: %s", incident, refusal.message)
+        return sent
+
+    def _send(self, incident: Incident) -> bool:
+        advice = advise(incident=incident, by=None)
+        units = Unit.objects.filter(is_synthetic=True).in_bulk([row["unit"] for row in advice.ranked if row["advised"]])
+        for unit in units.values():
+            seen = states_of([unit.pk])[unit.pk].open_assignments
+            assign(unit=unit, by=None, kind=Assignment.Kind.INCIDENT, incident=incident, recommendation=advice, seen=seen)
+        return bool(units)
+
+    def _close(self, incident_id: int) -> None:
+        incident = Incident.objects.get(pk=incident_id)
+        if incident.state == State.CLEARED:
+            close_incident(incident=incident, by=None, disposition=Disposition.RESOLVED)
