@@ -132,3 +132,22 @@ def test_each_cell_says_what_leads_there(surface, places, cast, report):
     report(occurred_at=NOON - timedelta(days=3))
     made = hand(places, cast)
     assert made.parameters["leading"][0] == "property"
+
+
+def test_a_shift_under_way_takes_what_is_published_for_the_rest_of_it(surface, places, cast):
+    began = NOON - timedelta(hours=12)  # before the surface's time
+    made = hand(places, cast, shift=(began, NOON + timedelta(hours=1)))
+    assert made.surface_id == surface.pk and "surface_begins_at" not in made.parameters
+    over = (began - timedelta(hours=8), began)
+    with pytest.raises(Conflict, match="No risk surface"):
+        hand(places, cast, shift=over)
+
+
+def test_a_shift_under_way_before_the_first_surface_begins_takes_the_nearest_and_says_so(surface, places, cast):
+    early = surface.valid_from - timedelta(hours=3)
+    made = hand(places, cast, now=early, shift=(early - timedelta(hours=1), early + timedelta(hours=7)))
+    assert made.surface_id == surface.pk
+    assert made.parameters["surface_begins_at"] == surface.valid_from.isoformat()
+    too_early = surface.valid_from - timedelta(hours=25)
+    with pytest.raises(Conflict, match="No risk surface"):
+        hand(places, cast, now=too_early, shift=(too_early, too_early + timedelta(hours=8)))

@@ -28,6 +28,7 @@ from incidents.services.trust.suppressions import mask
 SHIFT_STARTS = (time(6), time(14), time(22))
 RULE = Rule()
 MOST_CELLS = 100
+NEAREST_WITHIN = timedelta(hours=24)
 LEADS_OVER_DAYS = 90  # a cell's leading category is that of its incidents of so many days before
 _PREFERRED = [Surface.Horizon.SHIFT, Surface.Horizon.DAY, Surface.Horizon.WEEK, Surface.Horizon.MONTH]
 
@@ -45,6 +46,13 @@ def surface_for(region: Region, *, start: datetime, category: str = "") -> Surfa
     rows = Surface.objects.current().published().filter(region=region, kind=Surface.Kind.RISK, category=category)
     found = {row.horizon: row for row in rows.filter(valid_from__lte=start, valid_to__gt=start).without_cells().order_by("valid_from")}
     return next((found[horizon] for horizon in _PREFERRED if horizon in found), None)
+
+
+def _nearest_after(region: Region, *, now: datetime, category: str) -> Surface | None:
+    """The published surface of the longest time that begins within a day: the least tied to its hours."""
+    rows = Surface.objects.current().published().filter(region=region, kind=Surface.Kind.RISK, category=category)
+    soon = {row.horizon: row for row in rows.filter(valid_from__gt=now, valid_from__lte=now + NEAREST_WITHIN).without_cells()}
+    return next((soon[horizon] for horizon in reversed(_PREFERRED) if horizon in soon), None)
 
 
 @transaction.atomic
@@ -74,7 +82,13 @@ def hand_over(
     # One list at a time of one governorate, so that the cap counts what the other drew up.
     Zone.objects.select_for_update(no_key=True).only("pk").get(pk=governorate.pk)
     start, end = shift or next_shift(region, now)
-    surface = surface_for(region, start=start, category=category)
+    runs = shift is not None and start <= now < end
+    surface = surface_for(region, start=now if runs else start, category=category)
+    begins_later = None
+    if surface is None and runs:
+        # On its first day a site has predictions from the next shift on, and this one is under way: the nearest stands in, and says so.
+        surface = _nearest_after(region, now=now, category=category)
+        begins_later = surface.valid_from.isoformat() if surface is not None and surface.valid_from is not None else None
     if surface is None and shift is not None:
         raise Conflict(_("No risk surface is published for this shift: run the analytics, or see why none is published under Models."))
     if surface is None:
@@ -108,7 +122,11 @@ def hand_over(
         shift_from=start,
         shift_to=end,
         seed=seed,
-        parameters={**_parameters(surface, rule, chosen, grid, governorate, now), **({"held_out": by_trial} if by_trial else {})},
+        parameters={
+            **_parameters(surface, rule, chosen, grid, governorate, now),
+            **({"held_out": by_trial} if by_trial else {}),
+            **({"surface_begins_at": begins_later} if begins_later else {}),
+        },
         columns=grid["columns"][chosen.cells].tolist(),
         rows=grid["rows"][chosen.cells].tolist(),
         reasons=chosen.reasons,
