@@ -40,7 +40,7 @@ STOP_TWICE_AT_ONCE = "stop_twice_at_once"
 BACK_TO_BACK = "back_to_back"
 OVER_SHARE = "over_share"
 BACKWARDS = "backwards"
-TOO_EARLY_NOW = "before_now"
+BEFORE_NOW = "before_now"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class UnitFacts:
     """What binds a unit. ``rest`` is earliest begin, latest end, length. ``commitments`` are from, until and a place or ``None``.
 
     With ``now_s``, what began by then has happened and is not judged, only counted; nothing new begins before. ``now_at`` is where the unit
-    is then, where that is not its last stop. With ``rest_taken`` the break has been had.
+    is then, where that is not its last stop. With ``rest_taken`` the break has been had. ``done``, where it is known, are the stop and the
+    arrival of each visit that has happened or was promised by then: another one in the past is no plan.
     """
 
     key: Hashable
@@ -73,6 +74,7 @@ class UnitFacts:
     now_s: float | None = None
     now_at: Point | None = None
     rest_taken: bool = False
+    done: frozenset[tuple[Hashable, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -203,8 +205,9 @@ def _visit(visit: PlannedVisit, unit: UnitFacts, stop: StopFacts, limits: Limits
     length = visit.leave_s - visit.arrive_s
     if length < 0:
         return [wrong(BACKWARDS, -length)]
-    if _past(unit, visit.arrive_s):
-        return []
+    if unit.now_s is not None and visit.arrive_s <= unit.now_s:
+        is_known = unit.done is None or (visit.stop, visit.arrive_s) in unit.done
+        return [] if is_known else [wrong(BEFORE_NOW, unit.now_s - visit.arrive_s)]
     found: list[Violation] = []
     if length < limits.least_dosage_s:
         found.append(wrong(DOSAGE_TOO_SHORT, limits.least_dosage_s - length))

@@ -9,7 +9,8 @@ from patrol.analytics.routes import Route, RoutePlan, RouteRule, StopDemand, Uni
 from patrol.analytics.travel import Matrix
 
 
-def unit_facts(unit: UnitDay, rule: RouteRule) -> UnitFacts:
+def unit_facts(unit: UnitDay, rule: RouteRule, *, knows_done: bool = False) -> UnitFacts:
+    """With ``knows_done``, what the unit has visited is all in its ``fixed``: any other visit in the past is a violation."""
     return UnitFacts(
         key=unit.key,
         start=unit.start,
@@ -23,6 +24,7 @@ def unit_facts(unit: UnitDay, rule: RouteRule) -> UnitFacts:
         now_s=unit.free_from_s,
         now_at=unit.whereabouts,
         rest_taken=unit.rest_taken is not None,
+        done=frozenset((visit.stop, visit.arrive_s) for visit in unit.fixed) if knows_done else None,
     )
 
 
@@ -44,7 +46,7 @@ def check_plan(plan: RoutePlan, units: Sequence[UnitDay], stops: Sequence[StopDe
     of = {unit.key: unit for unit in units}
     return check(
         [planned_route(route, of[route.unit]) for route in plan.routes],
-        [unit_facts(unit, plan.rule) for unit in units],
+        [unit_facts(unit, plan.rule, knows_done=True) for unit in units],
         [stop_facts(stop) for stop in stops],
         matrix.between,
         limits_of(plan.rule),

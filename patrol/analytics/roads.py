@@ -24,6 +24,7 @@ SNAP_M = 1000.0
 OFF_ROAD_KMH = 15.0  # from a place to the nearest junction
 _TICK_S = 0.01
 _UNIT = float(2**24)  # decimetres of way a sum may hold: 1,677 km
+NEARBY_KMH = 20.0
 _BLOCK = 32  # sources at a time, so that memory stays small
 _VERSION = 1
 
@@ -115,10 +116,16 @@ class RoadGraph:
         Sums of whole numbers below 2**53 are exact, so a shortest path by time tells its length as well, and no path has to be walked
         back for it.
         """
-        ticks = np.maximum(np.rint(self.seconds / _TICK_S), 1)
-        packed = ticks * _UNIT + np.rint(self.metres * 10)
-        keep = np.ones(self.edges, dtype=bool) if closed is None else ~closed
+        if closed is None:
+            return self._open
+        keep = ~closed
+        packed = self._open.data  # in the order of the stretches
         return csr_matrix((packed[keep], (self.start[keep], self.end[keep])), shape=(self.nodes, self.nodes))
+
+    @cached_property
+    def _open(self) -> csr_matrix:
+        ticks = np.maximum(np.rint(self.seconds / _TICK_S), 1)
+        return csr_matrix((ticks * _UNIT + np.rint(self.metres * 10), (self.start, self.end)), shape=(self.nodes, self.nodes))
 
     def matrix(self, lonlat: ArrayLike, *, closed: BoolArray | None = None, snap_m: float = SNAP_M) -> Matrix:
         """Times and ways between all places, by the quickest way.
@@ -167,25 +174,35 @@ class RoadGraph:
         places = as_places(lonlat)
         node, _ = self.nearest(places, snap_m)
         graph = self.weights(closed)
-        edge_of = {(int(self.start[edge]), int(self.end[edge])): edge for edge in range(self.edges)} if len(places) > 1 else {}
         line: list[tuple[float, float]] = [(float(x), float(y)) for x, y in places[:1]]
         for place in range(len(places) - 1):
             begin, finish = int(node[place]), int(node[place + 1])
             if begin >= 0 and finish >= 0 and begin != finish:
-                line += self._along(graph, edge_of, begin, finish)
+                line += self._along(graph, begin, finish)
             line.append((float(places[place + 1][0]), float(places[place + 1][1])))
         return line
 
-    def _along(self, graph: csr_matrix, edge_of: dict[tuple[int, int], int], begin: int, finish: int) -> list[tuple[float, float]]:
-        before = dijkstra(graph, indices=begin, return_predecessors=True)[1]
+    def _along(self, graph: csr_matrix, begin: int, finish: int) -> list[tuple[float, float]]:
+        """The points of the quickest way; looked for nearby first, since most ways are short."""
+        off = np.array([self.lon[finish] - self.lon[begin], self.lat[finish] - self.lat[begin]]) * self._scale
+        apart = float(np.hypot(*off))
+        for limit in ((2 * apart / (NEARBY_KMH / 3.6) + 120) / _TICK_S * _UNIT, np.inf):
+            before = dijkstra(graph, indices=begin, return_predecessors=True, limit=limit)[1]
+            if before[finish] >= 0:
+                break
         stretches: list[int] = []
         at = finish
         while at != begin:
             if before[at] < 0:
                 return []
-            stretches.append(edge_of[int(before[at]), at])
+            stretches.append(int(np.searchsorted(self._pairs, int(before[at]) * self.nodes + at)))
             at = int(before[at])
         return [point for edge in reversed(stretches) for point in self._points(edge)]
+
+    @cached_property
+    def _pairs(self) -> IntArray:
+        """Start and end of each stretch as one number; stretches are held in that order."""
+        return self.start * self.nodes + self.end
 
     def _points(self, edge: int) -> list[tuple[float, float]]:
         begin, end = self.shape_from[self.shape[edge]], self.shape_from[self.shape[edge] + 1]

@@ -56,6 +56,7 @@ SHORTFALLS: Words = {
     "rest_does_not_fit": gettext_lazy("The break does not fit in."),
     "kept_beyond_share": gettext_lazy("What is kept takes more than the share of unassigned time."),
     "kept_not_in_time": gettext_lazy("What is kept cannot be reached in time."),
+    "kept_back_to_back": gettext_lazy("Two visits that are kept follow each other at one place."),
     "no_units": gettext_lazy("There is no unit."),
     "no_stops": gettext_lazy("There is no place to stop at."),
 }

@@ -111,6 +111,9 @@ def test_what_has_happened_is_counted_but_not_judged():
     assert said(odd) == {("dosage_too_short", 5 * M), ("travel_too_short", 119)}
     assert said(odd, units=[replace(UNIT, now_s=9 * M)]) == set()
     assert said(odd, units=[replace(UNIT, now_s=9 * M, now_at=(50.0, 0.0))]) == {("travel_too_short", 9 * M - 1)}
+    done = frozenset({("s", 3 * M)})
+    assert said(odd, units=[replace(UNIT, now_s=9 * M, done=done)]) == set()
+    assert said(odd, units=[replace(UNIT, now_s=45 * M, done=done)]) == {("before_now", 5 * M)}
     assert said(odd, units=[replace(UNIT, now_s=9 * M, patrol_s=10 * M)]) == {("over_share", 27 * M)}
 
 
