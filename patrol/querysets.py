@@ -134,6 +134,11 @@ class DosageQuerySet(ScopedQuerySet):
     GOVERNORATE = "stop__plan__governorate_id"
 
 
+class OfCellQuerySet(ScopedQuerySet):
+    AGENCY = "cell__trial__agency_id"
+    GOVERNORATE = "cell__trial__governorate_id"
+
+
 class OfTrialQuerySet(ScopedQuerySet):
     AGENCY = "trial__agency_id"
     GOVERNORATE = "trial__governorate_id"

@@ -11,7 +11,7 @@ from accounts.models import Agency
 from geography.models import Region, Zone
 from patrol.models.force import GOVERNORATE_ONLY, Unit
 from patrol.models.plan import PlanStop
-from patrol.querysets import DosageQuerySet, OfTrialQuerySet, OfUnitQuerySet, ScopedQuerySet
+from patrol.querysets import DosageQuerySet, OfCellQuerySet, OfTrialQuerySet, OfUnitQuerySet, ScopedQuerySet
 
 
 class StopDosage(models.Model):
@@ -190,6 +190,8 @@ class TrialPresence(models.Model):
     cell = models.ForeignKey(TrialCell, on_delete=models.PROTECT, related_name="presence", verbose_name=_("cell"))
     day = models.DateField(verbose_name=_("day"))
     seconds = models.FloatField(verbose_name=_("seconds"))
+
+    objects = OfCellQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("presence in a trial's cell")

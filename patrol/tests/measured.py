@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.gis.geos import Point
 
-from patrol.models import Plan, PlanRoute, PlanStop, Position, Shift
+from patrol.models import Plan, PlanRoute, PlanStop, Position, Shift, StopDosage, Trial, TrialCell, TrialPresence, UnitDay
 
 METRE_E = 1 / 97_300  # degrees of longitude at 29.35 N
 CENTRE = (47.92, 29.35)
@@ -59,3 +59,17 @@ def seen(
         )
         for second in seconds
     )
+
+
+def rows_of_measure(places: Any, cast: Any, force: Any) -> None:
+    """A row in each table of what is measured."""
+    now = datetime.now(UTC)
+    one = stop(published(force.shift, version=90, state="superseded"), force.p1, force.shift.starts_at)
+    StopDosage.objects.create(stop=one, unit=force.p1, planned_s=720, delivered_s=700, absent_s=20, unknown_s=0, measured_at=now)
+    UnitDay.objects.create(unit=force.p1, day=now.date(), duty_s=3600, known_s=3000, metres=9000, measured_at=now)
+    trial = Trial.objects.create(
+        region=places.region, agency=cast.police, governorate=places.hawalli, name="Trial", hypothesis="Fewer", seed=1, srid=32638,
+        origin_x_m=0, origin_y_m=0, cell_m=250, starts_at=now, ends_at=now + timedelta(days=28), created_by=cast.analyst,
+    )  # fmt: skip
+    cell = TrialCell.objects.create(trial=trial, column=3156, row=12991, arm="treatment", stratum=1)
+    TrialPresence.objects.create(cell=cell, day=now.date(), seconds=60)
