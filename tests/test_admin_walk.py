@@ -32,6 +32,7 @@ from incidents.models import (
 from incidents.tests.issued import rows_of_trust
 from patrol.models import RoadClosure, RoadNetwork
 from patrol.tests.force import rows_of_force
+from patrol.tests.measured import rows_of_measure
 from patrol.tests.safety import rows_of_safety
 
 SITE = admin.site
@@ -135,6 +136,7 @@ def one_of_each(cast, places, report, burglary, police_112, force):
     SeverityMapping.objects.create(source=police_112, word="very bad", severity=4)
     EventCursor.objects.create(name="live")
     rows_of_safety(cast, force, places)
+    rows_of_measure(places, cast, force)
     _roads(places)
     rows_of_force(places, cast)
     return incident

@@ -49,7 +49,9 @@ class TrialAdmin(_Seen):
     readonly_fields = ["parameters_shown", "report_shown"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        return super().get_queryset(request).select_related("governorate", "agency", "created_by", "sealed_by").defer("governorate__boundary")
+        return (
+            super().get_queryset(request).select_related("governorate", "agency", "created_by", "sealed_by").defer("governorate__boundary")
+        )
 
     @admin.display(description=gettext_lazy("parameters"))
     def parameters_shown(self, trial: Trial) -> Any:

@@ -12,6 +12,7 @@ from geography.models import Zone
 from patrol.services.intervals import Group, interval_report
 from patrol.services.report.figures import SECONDS, SHARE, Figure, Line, Part
 from patrol.services.report.window import Window
+from patrol.services.workload import workload
 
 WORST = 8  # gaps named
 NOT_YET = "not_yet"
@@ -53,10 +54,7 @@ def _times(group: Group, query: str) -> tuple[Figure, ...]:
 
 def work(viewer: object, agency: Agency, governorate: Zone, days: Window, now: datetime) -> Part:
     """Hours and overwork of units and people."""
-    service = _service("workload")
-    if service is None:
-        return Part("workload", notes=(NOT_YET,))
-    found = service.workload(viewer=viewer, agency=agency, governorate=governorate, start=days.start, end=days.end, now=now)
+    found = workload(viewer=viewer, agency=agency, governorate=governorate, start=days.start, end=days.end, now=now)
     busy = sum((unit.busy for unit in found.units), timedelta(0))
     return Part(
         "workload",
