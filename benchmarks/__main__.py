@@ -13,7 +13,21 @@ from benchmarks.report import Report, write
 ROOT = Path(__file__).resolve().parents[1]
 # A suite that needs neither a database nor the settings: sums alone.
 PURE = ("feedback", "coverage", "routes")
-SUITES = ("zones", "imports", "clustering", "surfaces", "risk", "forecasts", "pipeline", *PURE, "compare", "intake", "live", "start")
+SUITES = (
+    "zones",
+    "imports",
+    "clustering",
+    "surfaces",
+    "risk",
+    "forecasts",
+    "pipeline",
+    *PURE,
+    "compare",
+    "dispatch",
+    "intake",
+    "live",
+    "start",
+)
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.
 ON_SERVICES = frozenset(SUITES) - {"start", *PURE}
 

@@ -197,6 +197,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "incidents.models.analytics.PipelineRun.Status",
         "TrialStateEnum": "patrol.models.measure.Trial.State",
+        "KindEnum": "incidents.models.surfaces.Surface.Kind",
+        "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
+        "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
     },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -214,6 +217,7 @@ POSITION_OLDEST_H = env.int("POSITION_OLDEST_H", default=72)  # older ones are n
 POSITION_KEEP_DAYS = env.int("POSITION_KEEP_DAYS", default=90)  # whole days are dropped after it
 POSITION_SILENT_MIN = env.int("POSITION_SILENT_MIN", default=5)  # a unit on duty that is not heard from for so long is said to be silent
 MQTT_URL = env("MQTT_URL", default="")  # mqtt://user:password@host:port; empty: no gateway
+WORKLOAD_LIMITS = env.json("WORKLOAD_LIMITS", default={})  # what is overwork: {"week_hours": 48}; see patrol.services.workload.Limits
 DUTY_OVERRUN_H = env.float("DUTY_OVERRUN_H", default=2)  # a duty so long past its end is closed, with an event that says so
 ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empty: the imported roads, else straight lines
 ROUTING_KIND = env("ROUTING_KIND", default="osrm")  # or valhalla

@@ -31,6 +31,7 @@ from incidents.models import (
 )
 from incidents.tests.issued import rows_of_trust
 from patrol.models import RoadClosure, RoadNetwork
+from patrol.tests.dispatch import rows_of_dispatch
 from patrol.tests.force import rows_of_force
 from patrol.tests.measured import rows_of_measure
 from patrol.tests.safety import rows_of_safety
@@ -137,6 +138,7 @@ def one_of_each(cast, places, report, burglary, police_112, force):
     EventCursor.objects.create(name="live")
     rows_of_safety(cast, force, places)
     rows_of_measure(places, cast, force)
+    rows_of_dispatch(cast, force, incident)
     _roads(places)
     rows_of_force(places, cast)
     return incident

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from dashboard.views import duty, patrol_teams, roster
+from dashboard.views import duty, patrol_teams, roster, workload
 
 urlpatterns: list[URLPattern] = [
     path("patrol/roster/", roster.page, name="roster"),
+    path("patrol/workload/", workload.page, name="workload"),
     path("patrol/duty/", duty.page, name="patrol-duty"),
     path("patrol/teams/", patrol_teams.page, name="roster-teams"),
     path("patrol/teams/zones/<int:pk>/withdraw/", patrol_teams.withdraw, name="roster-zone-withdraw"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django import template
 from django.urls import reverse
 from django.utils.html import escape
@@ -16,12 +18,28 @@ register = template.Library()
 @register.filter
 def duration(minutes: int) -> str:
     """7:30 of minutes."""
-    return f"{int(minutes) // 60}:{int(minutes) % 60:02d}"
+    return f"{int(minutes) // 60:,}:{int(minutes) % 60:02d}"
 
 
 @register.filter
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
+
+
+@register.filter
+def span(length: timedelta | None) -> str:
+    """7:30 of a length of time; a dash where there is none."""
+    return "–" if length is None else duration(int(length.total_seconds() // 60))
+
+
+@register.filter
+def ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+@register.filter
+def flag(names: dict[str, str], code: str) -> str:
+    return str(names[code])
 
 
 @register.simple_tag

@@ -290,3 +290,33 @@ def test_too_little_rest_asks_why_on_my_own_page(force, cast):
     page = client.post(reverse("patrol-duty"), {"act": "on"})
     assert page.status_code == 409 and "rest_override_reason" in page.content.decode()
     assert client.post(reverse("patrol-duty"), {"act": "on", "rest_override_reason": "Nobody else"}).status_code == 302
+
+
+# --- workload ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_workload_shows_who_is_overworked_and_by_which_rule(force, cast, places, desk):
+    now = datetime.now(UTC)
+    Duty.objects.filter(member=force.officer).update(started_at=now - 14 * H)
+    page = desk.get(reverse("workload")).content.decode()
+    assert "Too long at a stretch" in page and "Officer one" in page
+    assert "more than 48 h in any seven days" in page
+    assert "You see one governorate" in page
+    page = signed_in(cast.superadmin).get(reverse("workload"), {"agency": "police", "governorate": "T-HA", "days": "28"}).content.decode()
+    assert "Capital" in page and "unknown" in page
+    assert signed_in(cast.officer).get(reverse("workload")).status_code == 404
+    assert desk.get(reverse("workload"), {"governorate": "T-KU"}).status_code == 404
+    assert desk.get(reverse("workload"), {"days": "99999999"}).status_code == 200
+
+
+def test_workload_asks_no_more_for_more_people(force, cast, places, desk):
+    desk.get(reverse("workload"))
+    with CaptureQueriesContext(connection) as few:
+        desk.get(reverse("workload"))
+    for number in range(20):
+        place = {"agency": cast.police, "governorate": places.hawalli}
+        member = Member.objects.create(**place, service_number=f"6{number}", name_en="x")
+        Duty.objects.create(**place, member=member, unit=force.p2, started_at=datetime.now(UTC) - 3 * H)
+    with CaptureQueriesContext(connection) as more:
+        desk.get(reverse("workload"))
+    assert len(more) == len(few) <= 26, [query["sql"][:100] for query in more]

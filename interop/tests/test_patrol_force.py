@@ -162,3 +162,21 @@ def test_shifts_are_made_by_the_api_and_making_them_again_makes_nothing(force, c
     assert len(first) == 7 and [row["id"] for row in post(client, "shifts/make", asked).json()] == [row["id"] for row in first]
     assert post(client, "shifts/make", {**asked, "governorate": "T-KU"}).status_code == 404
     assert post(client, "shifts/make", {**asked, "agency": "fire"}).status_code == 404
+
+
+def test_workload_and_distribution_answer_keys_without_names_and_people_with(force, reader, cast):
+    asked = {"agency": "police", "governorate": "T-HA"}
+    found = reader.get("patrol/teams/workload", asked).json()
+    assert {row["call_sign"] for row in found["units"]} == {"P1", "P2"} and found["limits"]["week_hours"] == 48
+    assert all(row["name"] is None for row in found["people"])
+    assert [row["units"] for row in found["teams"]] == [2]
+    client = signed_in(cast.supervisor)
+    assert "Officer one" in {row["name"] for row in client.get("/api/v1/patrol/teams/workload").json()["people"]}
+    assert client.get("/api/v1/patrol/teams/workload", {"governorate": "T-KU"}).status_code == 404
+    assert client.get("/api/v1/patrol/teams/workload", {"agency": "fire"}).status_code == 404
+    assert reader.get("patrol/teams/workload", {"agency": "police"}).status_code == 422
+    assert reader.get("patrol/teams/workload", {**asked, "start": "2026-01-01T00:00:00Z"}).status_code == 422
+    spread = reader.get("patrol/resources/distribution", {"agency": "police"}).json()
+    assert [row["governorate"] for row in spread["governorates"]] == ["T-HA", "T-KU"]
+    assert {row["name"] for row in spread["measures"]} == {"incidents", "population", "risk"}
+    assert signed_in(cast.officer).get("/api/v1/patrol/resources/distribution").status_code == 403

@@ -7,7 +7,7 @@ it by hand. Who may not be sent is listed with the reason, never dropped. Nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -257,8 +257,8 @@ def to_plain(candidates: Sequence[Candidate], needs: Sequence[Need], weights: We
         "version": 1,
         "columns": list(_COLUMNS),
         "candidates": [[list(value) if isinstance(value := getattr(it, name), tuple) else value for name in _COLUMNS] for it in candidates],
-        "needs": [asdict(need) for need in needs],
-        "weights": asdict(weights),
+        "needs": [dict(vars(need)) for need in needs],
+        "weights": dict(vars(weights)),
     }
 
 
@@ -277,4 +277,4 @@ def from_plain(plain: dict[str, Any]) -> tuple[list[Candidate], list[Need], Weig
 
 def ranked_to_plain(ranked: Ranked) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows and the shortfalls, as JSON keeps them."""
-    return [asdict(row) for row in ranked.rows], [asdict(it) for it in ranked.shortfalls]
+    return [dict(vars(row)) for row in ranked.rows], [dict(vars(it)) for it in ranked.shortfalls]

@@ -43,8 +43,7 @@ class Board:
 
     def try_order(self, day: Day, items: list[Item]) -> Timed | None:
         """The times of the order, where it can be driven within the patrol time; else ``None``."""
-        visits = [*day.history[-1:], *(item for item in items if item.stop >= 0)]
-        if any(one.stop == other.stop and not other.is_fixed for one, other in pairwise(visits)):
+        if any(one.stop == other.stop and not (one.is_fixed and other.is_fixed) for one, other in pairwise(day.visits_of(items))):
             return None
         if patrol_s(day, items, self.ways) > day.budget:
             return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from patrol.analytics.route_polish import Board
 from patrol.analytics.route_slots import Slot
 from patrol.analytics.route_timing import NO_WAY_S, Day, Item, time
 from patrol.analytics.routes import (
+    KEPT_BACK_TO_BACK,
     KEPT_BEYOND_SHARE,
     KEPT_NOT_IN_TIME,
     NO_UNIT_ALLOWED,
@@ -38,10 +40,19 @@ def shortfalls(board: Board) -> list[Shortfall]:
             if day.unavoidable > bare:
                 found.append(Shortfall(REST_DOES_NOT_FIT, day.unit.key, day.unavoidable - bare))
         beyond = _least(board, day, kept) - day.budget
-        if kept and beyond > 0:
+        if beyond > 0:
             found.append(Shortfall(KEPT_BEYOND_SHARE, day.unit.key, beyond))
         if not day.items and not day.history:
             found += _no_stop_fits(board, day)
+    return found
+
+
+def twice_running(board: Board) -> list[Shortfall]:
+    """Visits that are kept and follow one of the same stop, with nothing between: nobody but who set them can mend that."""
+    found = []
+    for day in board.days:
+        repeated = [other.stop for one, other in pairwise(day.visits) if one.stop == other.stop]
+        found += [Shortfall(KEPT_BACK_TO_BACK, day.unit.key, None, board.stops[stop].key) for stop in repeated]
     return found
 
 

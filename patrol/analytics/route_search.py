@@ -85,6 +85,7 @@ def search(
     from pyvrp import Client, Depot, Location, ProblemData, VehicleType, solve
     from pyvrp.stop import MaxIterations, MaxRuntime, MultipleCriteria
 
+    origin = min(piece.from_s for piece in pieces)  # the caller's may lie anywhere; PyVRP's times begin at 0
     used = sorted({slot.stop for slot in slots})
     row = {stop: place for place, stop in enumerate(used)}
     gates = sorted({place for piece in pieces for place in (piece.start, piece.end)})
@@ -110,8 +111,8 @@ def search(
             Client(
                 location=len(gates) + row[slot.stop] + len(used) * (slot.number % 2),
                 service_duration=stops[slot.stop].dosage_s,
-                tw_early=max(slot.early, 0),
-                tw_late=max(slot.late, 0),
+                tw_early=max(slot.early - origin, 0),
+                tw_late=max(slot.late - origin, 0),
                 prize=round(slot.worth * prize) + stops[slot.stop].dosage_s,  # presence costs nothing, its way does
                 required=False,
             )
@@ -122,8 +123,8 @@ def search(
             VehicleType(
                 start_depot=gate[piece.start],
                 end_depot=gate[piece.end],
-                tw_early=piece.from_s,
-                tw_late=piece.until_s,
+                tw_early=piece.from_s - origin,
+                tw_late=piece.until_s - origin,
                 max_distance=piece.budget,
                 unit_distance_cost=1,
                 profile=profiles[frozenset(days[piece.day].stops & set(used))],

@@ -31,7 +31,7 @@ def draw_slots(
 
     The first slot's middle is drawn evenly over one interval, the others follow an interval apart, each as wide as the tolerance: two
     visits of a stop are never closer than ``interval_s - tolerance_s``. Around visits that are kept or were made, slots are cut back.
-    A stop to explore is wanted once, and worth as much as one of the riskier quarter, or it would never win against known risk.
+    A stop to explore is wanted once, and worth as much as the riskiest, or it would never win against known risk.
     """
     kept: dict[object, list[int]] = {}
     for unit in units:
@@ -39,7 +39,7 @@ def draw_slots(
             kept.setdefault(visit.stop, []).append(visit.arrive_s)
     half = rule.tolerance_s // 2
     risks = [stop.weight for stop in stops if stop.reason != EXPLORE]
-    explored = float(np.quantile(risks, 0.75)) if risks else 0.0
+    explored = max(risks, default=0.0)
     slots: list[Slot] = []
     for index, stop in enumerate(stops):
         first, last = spans[index]

@@ -55,6 +55,15 @@ class Day:
     timed: Timed = field(default_factory=lambda: Timed(0, [], None, 0))
     unavoidable: int = 0  # lateness of what is kept, which no plan can cure
 
+    @property
+    def visits(self) -> list[Item]:
+        """The last visit of the history, and all in the order so far."""
+        return self.visits_of(self.items)
+
+    def visits_of(self, items: Sequence[Item]) -> list[Item]:
+        """The same with another order."""
+        return [item for item in self.history if item.stop >= 0][-1:] + [item for item in items if item.stop >= 0]
+
 
 class Ways:
     """Whole seconds between places, as lists: quick to read one by one. Metres stay as they are."""
@@ -69,25 +78,21 @@ class Ways:
 def day_of(unit: UnitDay, stops: Sequence[StopDemand], travel: Matrix, ways: Ways, rule: RouteRule) -> Day:
     """What binds the unit, with the visits and commitments that are kept already in its order."""
     index = {stop.key: number for number, stop in enumerate(stops)}
-    free = unit.free_from_s if unit.free_from_s is not None else unit.from_s
-    kept = sorted(unit.fixed, key=lambda visit: visit.arrive_s)
-    begun = [visit for visit in kept if unit.free_from_s is not None and visit.arrive_s <= unit.free_from_s]
-    coming = [visit for visit in kept if visit not in begun]
-    history = [_kept(visit, index[visit.stop], stops, travel) for visit in begun]
+    now = unit.free_from_s
+    given = [_kept(visit, index[visit.stop], stops, travel) for visit in unit.fixed]
+    given += [
+        Item(travel.at(one.place), one.until_s - one.from_s, one.from_s, one.from_s, -1, -1, True) for one in unit.commitments if one.place
+    ]
+    given.sort(key=lambda item: (item.early, item.length))
+    history = [item for item in given if now is not None and item.early <= now]
+    items = given[len(history) :]
     place, spent = travel.at(unit.start), 0
     for item in history:
-        spent += ways.seconds[place][item.place] + item.length
+        spent += ways.seconds[place][item.place] + (item.length if item.stop >= 0 else 0)
         place = item.place
-    if unit.whereabouts is not None and unit.free_from_s is not None:
+    if unit.whereabouts is not None and now is not None:
         place = travel.at(unit.whereabouts)
-    start_s = max(free, unit.from_s, *(visit.leave_s for visit in begun)) if begun else max(free, unit.from_s)
-    coming_up = [one for one in unit.commitments if one.until_s > start_s]
-    items = [_kept(visit, index[visit.stop], stops, travel) for visit in coming]
-    items += [
-        Item(travel.at(one.place), one.until_s - max(one.from_s, start_s), max(one.from_s, start_s), max(one.from_s, start_s), -1, -1, True)
-        for one in coming_up
-        if one.place is not None
-    ]
+    start_s = max([unit.from_s if now is None else max(now, unit.from_s), *(item.early + item.length for item in history)])
     day = Day(
         unit=unit,
         start=place,
@@ -96,17 +101,22 @@ def day_of(unit: UnitDay, stops: Sequence[StopDemand], travel: Matrix, ways: Way
         end_s=unit.until_s,
         budget=unit.budget_s(rule),
         rest=_rest(unit, start_s),
-        pauses=sorted((one.from_s, one.until_s) for one in coming_up if one.place is None),
+        pauses=_pauses(unit, start_s),
         history=history,
         spent=spent,
         stops=frozenset(number for number, stop in enumerate(stops) if unit.areas is None or stop.area in unit.areas),
-        items=sorted(items, key=lambda item: item.early),
+        items=items,
     )
-    if unit.rest_taken is not None and unit.rest_taken[1] > start_s:
-        day.pauses = sorted([*day.pauses, unit.rest_taken])
     day.timed = time(day, day.items, ways)
     day.unavoidable = day.timed.late
     return day
+
+
+def _pauses(unit: UnitDay, start_s: int) -> list[tuple[int, int]]:
+    """When it stays where it is: commitments of no place, and a break that is being taken."""
+    spans = [(one.from_s, one.until_s) for one in unit.commitments if one.place is None]
+    spans += [unit.rest_taken] if unit.rest_taken is not None else []
+    return sorted((max(begin, start_s), end) for begin, end in spans if end > start_s)
 
 
 def _kept(visit: Visit, number: int, stops: Sequence[StopDemand], travel: Matrix) -> Item:
@@ -122,37 +132,47 @@ def _rest(unit: UnitDay, start_s: int) -> tuple[int, int, int] | None:
 def time(day: Day, items: Sequence[Item], ways: Ways) -> Timed:
     """The earliest times of this order, the break put where it makes nothing late, or least.
 
-    Waiting falls before the unit sets out, so a break that lies in the waiting costs nothing.
+    Waiting falls where the unit stands, so a break that lies in the waiting costs nothing. It is tried before each way and after it.
     """
     if day.rest is None:
-        return _run(day, items, ways, -1)
+        return _run(day, items, ways, -1, False)
     best: Timed | None = None
     for position in range(len(items) + 2):
-        found = _run(day, items, ways, position)
-        if best is None or found.late < best.late:
-            best = found
-            if not best.late:
-                break
-    return best if best is not None else _run(day, items, ways, -1)
+        for is_after in (False, True):
+            found = _run(day, items, ways, position, is_after)
+            if not found.late:
+                return found
+            if best is None or found.late < best.late:
+                best = found
+    assert best is not None
+    return best
 
 
-def _run(day: Day, items: Sequence[Item], ways: Ways, rest_before: int) -> Timed:
-    """Times with the break before the item of that position (one beyond the last: before the way home; two: at home)."""
+def _run(day: Day, items: Sequence[Item], ways: Ways, rest_at: int, is_after: bool) -> Timed:
+    """Times with the break on the way to the item of that position, before driving or after it (one beyond the last: on the way home;
+    two: at home)."""
     now, place, late, pause = day.start_s, day.start, 0, 0
     pauses, seconds = day.pauses, ways.seconds
     arrivals: list[int] = []
     rest_s: int | None = None
     count = len(items)
     for position in range(count + 1):
-        if position == rest_before and day.rest is not None:
-            rest_s, now, pause, missed = _rest_at(day, now, pause)
-            late += missed
-        is_home = position == count
-        item = items[position] if not is_home else None
+        item = items[position] if position < count else None
         go = seconds[place][item.place if item is not None else day.end]
         early, length = (item.early, item.length) if item is not None else (now, 0)
+        if position == rest_at and day.rest is not None:
+            if is_after:
+                while pause < len(pauses) and now + go > pauses[pause][0]:
+                    late += max(0, now - pauses[pause][0])
+                    now = max(now, pauses[pause][1])
+                    pause += 1
+                now, go = now + go, 0
+            rest_s, now, pause, missed = _rest_at(day, now, pause)
+            late += missed
         arrive = max(now + go, early)
         while pause < len(pauses) and arrive + length > pauses[pause][0]:
+            if now + go <= pauses[pause][0]:
+                now, go = now + go, 0  # there in time to stay there
             late += max(0, now - pauses[pause][0])
             now = max(now, pauses[pause][1])
             pause += 1
@@ -166,7 +186,7 @@ def _run(day: Day, items: Sequence[Item], ways: Ways, rest_before: int) -> Timed
         arrivals.append(arrive)
         now, place = arrive + length, item.place
     home_s = now
-    if rest_before > count and day.rest is not None:
+    if rest_at > count and day.rest is not None:
         rest_s, now, pause, missed = _rest_at(day, now, pause)
         late += missed
     return Timed(late + max(0, now - day.end_s), arrivals, rest_s, home_s)
@@ -202,7 +222,9 @@ def route_of(day: Day, stops: Sequence[StopDemand], travel: Matrix, ways: Ways) 
     travel_s, travel_m = 0, 0.0
     for item in day.history:
         go, far = ways.seconds[place][item.place], _far(ways, place, item.place)
-        visits.append(Visit(stops[item.stop].key, item.early, item.early + item.length, go, far, max(0, item.early - before - go), True))
+        if item.stop >= 0:
+            spare = max(0, item.early - before - go)
+            visits.append(Visit(stops[item.stop].key, item.early, item.early + item.length, go, far, spare, True))
         travel_s, travel_m = travel_s + go, travel_m + far
         place, before = item.place, item.early + item.length
     place, before = day.start, max(before, day.start_s)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from patrol.analytics.route_polish import Board, even_out, fill, seat, spread_starts
-from patrol.analytics.route_reasons import dropped, shortfalls
+from patrol.analytics.route_reasons import dropped, shortfalls, twice_running
 from patrol.analytics.route_search import search
 from patrol.analytics.route_slots import draw_slots
 from patrol.analytics.route_timing import NO_WAY_S, Day, Ways, day_of, route_of
@@ -132,7 +132,7 @@ def plan_routes(
     return RoutePlan(
         routes=routes,
         dropped=tuple(dropped(board, prize=prize)),
-        shortfalls=tuple(missing),
+        shortfalls=(*missing, *twice_running(board)),
         dosage=weighted_dosage(routes, stops, rule),
         travel_m=sum(route.travel_m for route in routes),
         travel_s=sum(route.travel_s for route in routes),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from interop.api.patrol import force_figures as figures
 from interop.api.patrol import force_lists as lists
 from interop.api.patrol import force_writes as writes
 
@@ -14,6 +15,8 @@ urlpatterns: list[URLPattern] = [
     path("teams/<int:pk>", lists.TeamDetail.as_view(), name="api-patrol-team"),
     path("teams/assign", writes.TeamAssign.as_view(), name="api-patrol-team-assign"),
     path("teams/zones/<int:pk>/withdraw", writes.TeamZoneWithdraw.as_view(), name="api-patrol-team-zone-withdraw"),
+    path("teams/workload", figures.TeamsWorkload.as_view(), name="api-patrol-workload"),
+    path("resources/distribution", figures.ResourcesDistribution.as_view(), name="api-patrol-distribution"),
     path("members", lists.MemberList.as_view(), name="api-patrol-members"),
     path("members/<int:pk>", lists.MemberDetail.as_view(), name="api-patrol-member"),
     path("shifts", lists.ShiftList.as_view(), name="api-patrol-shifts"),

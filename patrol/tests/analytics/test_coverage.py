@@ -40,10 +40,11 @@ def test_maximal_covering_is_the_best_of_every_choice(seed, units, backup, per_p
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10_000), units=st.integers(1, 5))
-def test_p_median_is_the_best_of_every_choice(seed, units):
+@given(seed=st.integers(0, 10_000), units=st.integers(1, 6), is_kept=st.booleans())
+def test_p_median_is_the_best_of_every_choice(seed, units, is_kept):
     demand, seconds = a_case(seed)
-    found = p_median(demand, seconds, units, limit_s=300, unreached_s=2000)
+    kept = [seed % 6] if is_kept else []
+    found = p_median(demand, seconds, units, limit_s=300, unreached_s=2000, kept=kept)
     if not demand.any():
         assert found.notes[0] == coverage.NO_DEMAND
         return
@@ -52,7 +53,7 @@ def test_p_median_is_the_best_of_every_choice(seed, units):
         nearest = seconds[:, list(posts)].min(axis=1)
         return (demand * np.where(np.isfinite(nearest), nearest, 2000)).sum()
 
-    best = min(cost(posts) for posts in combinations(range(6), units))
+    best = min(cost(posts) for posts in combinations(range(6), units) if set(kept) <= set(posts))
     assert found.objective == pytest.approx(best)
     assert found.is_proven and found.bound <= best + 1e-6 and found.greedy and found.greedy.objective >= best - 1e-9
 

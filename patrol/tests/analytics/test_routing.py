@@ -12,7 +12,7 @@ from patrol.analytics.greedy import best_next, chunk_the_list
 from patrol.analytics.plain import check_plan
 from patrol.analytics.routing import Commitment, Rest, RouteRule, StopDemand, UnitDay, Visit, places, plan_routes
 from patrol.analytics.travel import Matrix, straight
-from patrol.tests.analytics.days import HOUR, a_shift
+from patrol.tests.analytics.days import HOUR, a_shift, an_awkward_shift, half_way
 
 HOME = (0.0, 0.0)
 
@@ -125,7 +125,32 @@ def test_a_unit_stays_in_its_areas():
     assert any(stop % 2 for stop in by_unit["B"])
 
 
+def test_stops_to_explore_are_visited_once_though_little_is_known_of_them():
+    risky = [a_stop(f"risk {number}", 400.0 * number, 5.0 / number) for number in range(1, 30)]
+    unknown = [a_stop(f"explore {number}", 500.0 * number, 0.1, reason="explore") for number in range(1, 4)]
+    days = [a_unit("A"), a_unit("B")]
+    found, _ = plan(days, risky + unknown)
+    seen = [visit.stop for route in found.routes for visit in route.visits]
+    assert [seen.count(stop.key) for stop in unknown] == [1, 1, 1]
+
+
 class TestPlanningAgain:
+    @settings(max_examples=40, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def test_whatever_happens_the_plan_is_right_or_says_which_unit_cannot_keep_what(self, seed):
+        days, demand, begin = an_awkward_shift(seed)
+        first, matrix = plan(days, demand, seed, iterations=60)
+        left, known = half_way(seed, days, demand, first, begin)
+        second, matrix_then = plan(left, known, seed + 1, iterations=60)
+        for found, units, stops, ways in ((first, days, demand, matrix), (second, left, known, matrix_then)):
+            faulty = {one.unit for one in check_plan(found, units, stops, ways)}
+            said = {one.unit for one in found.shortfalls if one.code.startswith("kept_") or one.code == codes.REST_DOES_NOT_FIT}
+            cannot = {one.unit for one in found.shortfalls if one.code == codes.SHIFT_TOO_SHORT}
+            assert said <= faulty <= said | cannot
+        for unit, route in zip(left, second.routes, strict=True):
+            kept = {(visit.stop, visit.arrive_s, visit.leave_s) for visit in unit.fixed}
+            assert kept == {(visit.stop, visit.arrive_s, visit.leave_s) for visit in route.visits if visit.is_fixed}
+
     def test_what_is_done_under_way_or_set_by_a_person_stays(self):
         days, demand = a_shift(21, units=4, stops=50, areas=1)
         first, matrix = plan(days, demand)
