@@ -26,6 +26,7 @@ SUITES = (
     "dispatch",
     "intake",
     "live",
+    "positions",
     "start",
 )
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.

@@ -48,9 +48,7 @@ class PositionSerializer(serializers.Serializer[Any]):
 
 class PositionReceiptSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(choices=["accepted", "duplicate"])
-    doubt = serializers.ChoiceField(
-        choices=[value for value in Doubt.values if value], allow_blank=True, help_text="Kept, and not believed: why. Empty: believed."
-    )
+    doubt = serializers.ChoiceField(choices=Doubt.choices, allow_blank=True, help_text="Kept, and not believed: why. Empty: believed.")
 
 
 class PositionFateSerializer(serializers.Serializer[Any]):
@@ -60,7 +58,7 @@ class PositionFateSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(choices=["accepted", "duplicate", "refused"])
     code = serializers.ChoiceField(choices=Refused.values, allow_blank=True, help_text="Why it was refused.")
     detail = serializers.CharField(allow_blank=True)
-    doubt = serializers.ChoiceField(choices=[value for value in Doubt.values if value], allow_blank=True)
+    doubt = serializers.ChoiceField(choices=Doubt.choices, allow_blank=True)
 
 
 class PositionBatchReceiptSerializer(serializers.Serializer[Any]):
