@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -202,7 +202,13 @@ def need_words(need: Need, names: dict[str, str]) -> str:
 
 def shortfall_words(short: Any, by_unit: dict[int, Candidate], names: dict[str, str]) -> str:
     """“No unit with water rescue within 20 minutes. The nearest is P7, in 25 min.”"""
-    missing = _("Nobody for: %(need)s.") % {"need": need_words(Need(short.kind, short.skill, short.within_s), names)}
+    what = str(UnitKind(short.kind).label) if short.kind in UnitKind.values else pgettext("of any kind", "unit")
+    if short.skill:
+        what = _("%(unit)s with %(skill)s") % {"unit": what, "skill": names.get(short.skill, short.skill)}
+    if short.within_s is None:
+        missing = _("No %(unit)s.") % {"unit": what}
+    else:
+        missing = _("No %(unit)s within %(n)d minutes.") % {"unit": what, "n": round(short.within_s / 60)}
     nearest = by_unit.get(short.nearest)
     if nearest is None:
         who = _("No unit here can do it.")

@@ -83,7 +83,7 @@ def test_the_card_says_what_is_sent_advised_and_missing(at_desk, force, report, 
     assign(unit=force.p1, incident=incident, kind="incident", by=cast.dispatcher)
     page = at_desk.post(url("incident-ask", incident), {"alarm_level": 1}, headers={"HX-Request": "true"}).content.decode()
     assert [page.count(f'"is-{state}"') for state in ("met", "advised", "missing")] == [1, 1, 1]
-    assert "Nobody for: Any unit with Water rescue within 20 min. No unit here can do it." in page
+    assert "No unit with Water rescue within 20 minutes. No unit here can do it." in page
 
 
 def test_steps_are_taken_from_the_section_and_each_clock_is_shown(at_desk, force, report, cast):

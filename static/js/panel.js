@@ -31,6 +31,9 @@ async function refresh({ marked = false } = {}) {
     now.querySelector("#incident-changed").hidden = false;
     return;
   }
+  // The units keep what they show until their section has been asked for again.
+  const [units, shown] = [fresh.querySelector("#dispatch"), now.querySelector("#dispatch")];
+  if (units && shown) units.replaceChildren(...[...shown.childNodes].map((node) => document.adoptNode(node.cloneNode(true))));
   now.replaceWith(document.adoptNode(fresh));
   window.htmx?.process(fresh);
   tickAges(fresh);
