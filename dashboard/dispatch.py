@@ -174,6 +174,8 @@ def advice_of(recommendation: Recommendation) -> Advice:
         met, pick = ranked.met[number] if number < len(ranked.met) else None, chosen.get(number)
         if met is not None:
             lines.append(NeedLine(need_words(need, names), by_unit[met].call_sign, "met"))
+        elif pick is not None and pick.unit in here:
+            lines.append(NeedLine(need_words(need, names), by_unit[pick.unit].call_sign, "met"))
         elif pick is not None:
             lines.append(NeedLine(need_words(need, names), by_unit[pick.unit].call_sign, "late" if pick.is_late else "advised"))
         else:
