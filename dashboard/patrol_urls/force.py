@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern] = [
     path("patrol/roster/import/", roster.bring_in, name="roster-import"),
     path("patrol/roster/shifts/<int:pk>/", roster.shift, name="roster-shift"),
     path("patrol/roster/entries/<int:pk>/change/", roster.change, name="roster-change"),
+    path("patrol/roster/entries/<int:pk>/duty/", roster.roll_call, name="roster-duty"),
     path("patrol/roster/entries/<int:pk>/take-off/", roster.take_off, name="roster-take-off"),
 ]

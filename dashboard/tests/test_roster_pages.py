@@ -143,6 +143,27 @@ def test_a_person_is_put_changed_and_taken_off_on_the_shifts_page(week, force, d
     assert entry.is_cancelled
 
 
+def test_a_supervisor_calls_the_roll_of_the_shift_that_is_now(force, desk, cast):
+    entry = put_on_roster(shift=force.shift, member=force.partner, unit=force.p2, by=cast.supervisor)
+    address = reverse("roster-duty", args=[entry.pk])
+    assert "Put on duty" in desk.get(reverse("roster-shift", args=[force.shift.pk])).content.decode()
+    assert desk.post(address, {"act": "on"}).status_code == 302
+    duty = Duty.objects.open().get(member=force.partner)
+    assert (duty.unit, duty.roster_entry) == (force.p2, entry)
+    assert desk.post(address, {"act": "on"}).status_code == 409
+    assert desk.post(address, {"act": "off"}).status_code == 422
+    assert desk.post(address, {"act": "off", "reason": "Taken ill"}).status_code == 302
+    assert not Duty.objects.open().filter(member=force.partner).exists()
+    assert signed_in(cast.dispatcher).post(address, {"act": "on"}).status_code == 403
+
+
+def test_nobody_is_put_on_duty_for_a_shift_of_another_day(week, force, desk, cast):
+    entry = put_on_roster(shift=week[0], member=force.partner, unit=force.p2, by=cast.supervisor)
+    assert "Put on duty" not in desk.get(reverse("roster-shift", args=[week[0].pk])).content.decode()
+    page = desk.post(reverse("roster-duty", args=[entry.pk]), {"act": "on"})
+    assert page.status_code == 409 and "This shift is not now." in page.content.decode()
+
+
 def test_too_little_rest_is_said_beforehand_and_asks_for_a_reason(week, force, desk, cast):
     put_on_roster(shift=week[1], member=force.partner, by=cast.supervisor)  # Sunday's night ends on Monday at 06:00
     evening = ShiftPattern.objects.create(

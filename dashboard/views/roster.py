@@ -21,6 +21,7 @@ from dashboard.patrol_scope import Scope, scope_of
 from dashboard.roster import Part, shift_page, week, week_start
 from patrol.models import Member, RosterEntry, Shift, Unit
 from patrol.services.acting import MAX_REASON
+from patrol.services.duty import EARLY, go_off_duty, go_on_duty
 from patrol.services.roster import move_on_roster, put_on_roster, take_off_roster
 from patrol.services.roster_copy import copy_week
 from patrol.services.roster_import import MAX_BYTES, MAX_ROWS, import_roster
@@ -76,6 +77,11 @@ class ChangeForm(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=MAX_REASON)
+
+
+class RollCallForm(forms.Form):
+    act = forms.ChoiceField(choices=[("on", "on"), ("off", "off")])
+    reason = forms.CharField(required=False, max_length=MAX_REASON)
 
 
 class FileForm(forms.Form):
@@ -212,6 +218,7 @@ def _shift_answer(request: HttpRequest, one: Shift, problem: str = "", status: i
         "page": shift_page(request.user, one, may_change=may_change),
         "region": one.governorate.region,
         "is_over": is_over,
+        "is_now": one.starts_at - EARLY <= timezone.now() < one.ends_at,
         "may_change": may_change,
         "problem": problem,
         "needs_reason": needs_reason,
@@ -271,6 +278,29 @@ def take_off(request: HttpRequest, pk: int) -> HttpResponse:
     except DomainError as error:
         return _shift_answer(request, _shift(request, entry.shift_id), said(error), error.status)
     messages.success(request, _("%(who)s is off the roster.") % {"who": entry.member})
+    return redirect("roster-shift", pk=entry.shift_id)
+
+
+@login_required
+@require_POST
+def roll_call(request: HttpRequest, pk: int) -> HttpResponse:
+    """A supervisor puts somebody of the shift on duty, or ends their duty, with a reason where one is asked."""
+    entry = _entry(request, pk)
+    form = RollCallForm(request.POST)
+    if not form.is_valid():
+        return _shift_answer(request, _shift(request, entry.shift_id), _("Say what is to be done."), 422)
+    given = form.cleaned_data
+    try:
+        if given["act"] == "on":
+            go_on_duty(member=entry.member, roster_entry=entry, rest_override_reason=given["reason"], by=request.user)  # type: ignore[arg-type]
+            messages.success(request, _("%(who)s is on duty.") % {"who": entry.member})
+        else:
+            go_off_duty(member=entry.member, reason=given["reason"], by=request.user)  # type: ignore[arg-type]
+            messages.success(request, _("%(who)s is off duty.") % {"who": entry.member})
+    except NotFound as error:
+        raise Http404(error.message) from error
+    except DomainError as error:
+        return _shift_answer(request, _shift(request, entry.shift_id), said(error), error.status)
     return redirect("roster-shift", pk=entry.shift_id)
 
 
