@@ -212,9 +212,20 @@ def _report_incidents(source: Any, type_: Any, points: list[Any], seconds: float
     return committed
 
 
+# When each row of the board appeared.
+_ROWS = """
+window.appeared = {};
+new MutationObserver((changes) => {
+    const now = (performance.timeOrigin + performance.now()) / 1000;
+    for (const change of changes) for (const node of change.addedNodes)
+        if (node.id?.startsWith("incident-")) window.appeared[node.id.slice(9)] ??= now;
+}).observe(document, {childList: true, subtree: true});
+"""
+
+
 @contextlib.contextmanager
-def _browser(url: str, session: str) -> Iterator[Any]:
-    """The board in Chromium; yields what tells when each row appeared. Without Chromium nothing is measured there."""
+def _browser(url: str, session: str, *, seen: str = _ROWS) -> Iterator[Any]:
+    """The board in Chromium; yields what tells when each row (or what ``seen`` looks for) appeared. Without Chromium: nothing."""
     try:
         from playwright.sync_api import sync_playwright
 
@@ -230,16 +241,7 @@ def _browser(url: str, session: str) -> Iterator[Any]:
         context = chromium.new_context(base_url=url, viewport={"width": 1400, "height": 900})
         context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
         page = context.new_page()
-        page.add_init_script(
-            """
-            window.appeared = {};
-            new MutationObserver((changes) => {
-                const now = (performance.timeOrigin + performance.now()) / 1000;
-                for (const change of changes) for (const node of change.addedNodes)
-                    if (node.id?.startsWith("incident-")) window.appeared[node.id.slice(9)] ??= now;
-            }).observe(document, {childList: true, subtree: true});
-            """
-        )
+        page.add_init_script(seen)
         page.goto("/")
         page.wait_for_timeout(3000)
         yield lambda: {int(pk): at for pk, at in page.evaluate("() => window.appeared").items()}
