@@ -27,6 +27,7 @@ SUITES = (
     "intake",
     "live",
     "positions",
+    "sos",
     "start",
 )
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.
