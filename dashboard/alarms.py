@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.contrib.gis.geos import Point
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -19,6 +22,7 @@ from geography.services.resolve import place_of
 from patrol.models import Sos, WelfareCheck
 
 ROOM = "alarms"
+NAMED_FOR_S = 60
 
 
 @dataclass(slots=True, weakref_slot=False)
@@ -122,7 +126,15 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _place_name(sos: Sos) -> str:
-    place = place_of(sos.location) if sos.location else None
+    if sos.location is None:
+        return ""
+    return _named(sos.location.x, sos.location.y, translation.get_language(), int(time.monotonic() // NAMED_FOR_S))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _named(lon: float, lat: float, language: str, while_: int) -> str:
+    """Every screen asks for the same calls every few seconds: their places are looked up once a minute."""
+    place = place_of(Point(lon, lat, srid=4326))
     if place is None:
         return ""
     zones = Zone.objects.filter(pk__in=[pk for pk in (place.area_id, place.governorate_id) if pk]).defer("boundary")

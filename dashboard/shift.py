@@ -43,7 +43,7 @@ def shift_facts(user: User) -> dict[str, Any]:
         "break": [_iso(route.break_from), _iso(route.break_to)] if route is not None and route.break_from else None,
         "welfare": _welfare(unit) if unit is not None else None,
         "calls": [
-            {"id": sos.pk, "key": str(sos.key), "pressed_at": _iso(sos.pressed_at), "answered_by": str(sos.acknowledged_by or "")}
+            {"id": sos.pk, "key": str(sos.key), "received_at": _iso(sos.received_at), "answered_by": str(sos.acknowledged_by or "")}
             for sos in own_calls(user)
         ],
     }

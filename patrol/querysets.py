@@ -98,6 +98,8 @@ class AssignmentQuerySet(ScopedQuerySet):
     def visible_to(self, viewer: object) -> Self:
         mine = jurisdiction_of(viewer)
         of_unit = mine.condition(agency="unit__agency_id", governorate="unit__governorate_id")
+        if not of_unit:
+            return self.all()  # who sees everything has no condition, and none "or" another would be the other alone
         of_incident = Q(incident__isnull=False) & mine.condition(agency="agency_id", governorate="governorate_id")
         return self.filter(of_unit | of_incident)
 
@@ -149,8 +151,11 @@ class SosQuerySet(OpenQuerySet):
 
     def visible_to(self, viewer: object) -> Self:
         mine = jurisdiction_of(viewer)
+        here = mine.condition()
+        if not here:
+            return self.all()  # as above
         of_unit = mine.condition(agency="unit__agency_id", governorate="unit__governorate_id")
-        return self.filter(mine.condition() | (Q(unit__isnull=False) & of_unit))
+        return self.filter(here | (Q(unit__isnull=False) & of_unit))
 
     def unanswered(self) -> Self:
         return self.open().filter(acknowledged_at=None)

@@ -30,6 +30,11 @@ def act(verb, **facts):
     return {"key": str(uuid4()), "verb": verb, "at": timezone.now().isoformat(), **facts}
 
 
+def test_who_sees_everything_sees_work_that_is_no_incidents(task, cast):
+    assert task in Assignment.objects.visible_to(cast.superadmin)
+    assert task not in Assignment.objects.visible_to(cast.firefighter)
+
+
 @pytest.fixture
 def task(cast, force, places):
     return assign(unit=force.p1, by=None, kind="task", title="Look at the gate", location=places.in_salmiya)
@@ -37,7 +42,7 @@ def task(cast, force, places):
 
 def test_the_page_is_a_shell_without_facts_and_only_for_those_in_the_field(cast, force, task):
     page = enter(cast.officer).get("/patrol/me/").content.decode()
-    assert 'id="shift"' in page and "Look at the gate" not in page and "P1" not in page
+    assert 'id="shift"' in page and "Look at the gate" not in page and "Officer one" not in page
     assert enter(cast.dispatcher).get("/patrol/me/").status_code == 404
     assert Client().get("/patrol/me/").status_code == 302
     assert enter(cast.officer).get("/patrol/").headers["Location"] == "/patrol/me/"

@@ -81,6 +81,8 @@ def test_a_phones_clock_is_believed_unless_it_says_the_future(cast, force):
 def test_somebody_on_no_unit_and_of_no_force_can_call_too(cast):
     call = press(cast.supervisor).sos
     assert (call.unit, call.member, call.agency) == (None, None, cast.police)
+    assert call in Sos.objects.visible_to(cast.superadmin)
+    assert press(cast.superadmin).sos in Sos.objects.visible_to(cast.superadmin)
 
 
 def test_whose_role_does_not_raise_calls_is_refused(cast):

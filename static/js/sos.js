@@ -34,8 +34,10 @@ function take(facts, seq) {
     }
     drop(facts.key);
   } else {
-    const isNews = !known || JSON.stringify(known.facts) !== JSON.stringify(facts);
-    alarms.set(facts.key, { facts, seq, card: isNews ? draw(facts, known?.card) : known.card });
+    // A card is drawn anew only when it says something else: nobody's button goes away under the hand because a call was sent again.
+    const said = JSON.stringify({ ...facts, repeats: 0 });
+    const isNews = known?.said !== said;
+    alarms.set(facts.key, { facts, seq, said, card: isNews ? draw(facts, known?.card) : known.card });
   }
   show();
 }
@@ -140,7 +142,7 @@ function draw(facts, old) {
     button.addEventListener("click", () => answer(facts, button));
     actions.append(button);
   }
-  const link = make("a", "button", texts.textOpen);
+  const link = make("a", "button", facts.kind === "sos" ? texts.textOpen : texts.textTimers);
   link.href = facts.url;
   actions.append(link);
   card.append(actions);

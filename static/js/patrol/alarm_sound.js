@@ -28,6 +28,7 @@ function tell() {
   for (const then of told) then();
 }
 
+// At once, for a wall screen whose browser is set up to sound without being touched; else at the first touch.
 wake();
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { if (!isAudible()) wake(); }, { capture: true });
 
@@ -36,10 +37,7 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 /** One round of the tone and its pause. Of several tabs of a browser one sounds at a time. */
 export async function ring(kind) {
   const tone = TONES[kind];
-  if (!isAudible()) {
-    wake();
-    return wait(1_000);
-  }
+  if (!isAudible()) return wait(1_000);
   const round = async () => {
     play(tone);
     await wait(tone.notes.reduce((sum, [, seconds]) => sum + seconds * 1_000, 0) + tone.pause);

@@ -275,7 +275,7 @@ function drawCalls() {
   const known = state?.calls ?? [];
   for (const call of sentCalls) if (!known.some((other) => other.id === call.id)) cards.push(make("div", "shift-call is-sent", say(texts.sos_sent, { t: exactly(call.received_at) })));
   for (const call of known) {
-    const card = make("div", `shift-call ${call.answered_by ? "is-answered" : "is-sent"}`, call.answered_by ? say(texts.sos_answered, { name: call.answered_by }) : say(texts.sos_sent, { t: exactly(call.pressed_at) }));
+    const card = make("div", `shift-call ${call.answered_by ? "is-answered" : "is-sent"}`, call.answered_by ? say(texts.sos_answered, { name: call.answered_by }) : say(texts.sos_sent, { t: exactly(call.received_at) }));
     card.append(state.has_codes ? withdrawForm(call) : make("span", "muted", texts.no_code));
     cards.push(card);
   }
