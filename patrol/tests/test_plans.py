@@ -52,6 +52,19 @@ def test_a_plan_has_routes_within_shift_share_and_rule_and_the_checkers_word(tom
     assert Event.objects.filter(type="plan.made", subject_id=plan.pk).exists()
 
 
+def test_a_shift_that_runs_is_planned_for_what_is_left_of_it(tomorrow: Any) -> None:
+    now = datetime.now(UTC)
+    began, ends = now - timedelta(hours=4), now + timedelta(hours=4)
+    Shift.objects.filter(pk=tomorrow.shift.pk).update(starts_at=began, ends_at=ends)
+    RosterEntry.objects.filter(shift=tomorrow.shift).update(starts_at=began, ends_at=ends)
+    tomorrow.shift.refresh_from_db()
+    plan = tomorrow.make()
+    assert (plan.making, plan.failure, plan.verdict) == ("made", "", [])
+    assert plan.stops.exists() and all(stop.arrive_at >= now for stop in plan.stops.all())
+    for route in plan.routes.all():
+        assert route.starts_at >= now - timedelta(seconds=1) and route.drive_s + route.dosage_s <= 4 * 3600 / 3 + 1
+
+
 def test_the_same_seed_gives_the_same_plan_and_another_another_order(tomorrow: Any) -> None:
     def order(plan: Plan) -> list[tuple[int, str, datetime]]:
         return [(stop.route.unit_id, stop.place, stop.arrive_at) for stop in plan.stops.select_related("route").order_by("arrive_at", "pk")]

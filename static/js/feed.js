@@ -2,7 +2,7 @@
 import { serverNow } from "./ui.js";
 
 const sign = document.getElementById("live");
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
 
 let last = { state: "starting", since: new Date() };
 

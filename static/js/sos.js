@@ -15,7 +15,7 @@ const list = box.querySelector(".alarm-list");
 const mutedSign = box.querySelector(".alarm-muted");
 const cutSign = box.querySelector(".alarm-cut");
 const title = document.title;
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
 
 const alarms = new Map(); // key → {facts, seq, card}
 let heardAt = Date.now();

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ STOPS_A_UNIT, LEAST_STOPS = 3, 12
 SHORTEST_S, LONGEST_S = 660, 900  # of the 10 to 16 minutes: the quietest cell of the list, the riskiest
 RADIUS_M = 125  # half a cell
 REST_FROM, REST_UNTIL = 0.3, 0.75  # the break lies in this part of the shift
+LEAST_FOR_REST = 1 / 4  # of what is left of a shift that runs: a longer break is not planned any more
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def gather(plan: Plan, *, stops: int | None, units: int | None) -> Gathered:
         "origin": origin.isoformat(),
         "until": until.isoformat(),
         "rule": asdict(RULE),
-        "units": {str(crew.unit.pk): _unit(crew, shift, origin) for crew in crews},
+        "units": {str(crew.unit.pk): _unit(crew, shift, origin, timezone.now()) for crew in crews},
         "stops": chosen,
         "left_out": {name: int(there.sum()) for name, there in left_out.items()},
         "list": {"cells": len(handover.columns), "wanted": wanted, "capped": handover.capped, "suppressed": handover.suppressed,
@@ -120,8 +122,9 @@ def _stop(box: Box, expected: float, share: float, rank: float) -> dict[str, Any
     }
 
 
-def _unit(crew: Crew, shift: Shift, origin: Any) -> dict[str, Any]:
-    from_s = round((crew.starts_at - origin).total_seconds())
+def _unit(crew: Crew, shift: Shift, origin: datetime, now: datetime) -> dict[str, Any]:
+    """In a shift that runs already only what is left of it is planned."""
+    from_s = round((max(crew.starts_at, min(now, crew.ends_at)) - origin).total_seconds())
     until_s = round((crew.ends_at - origin).total_seconds())
     length = until_s - from_s
     station = crew.unit.station
@@ -136,7 +139,7 @@ def _unit(crew: Crew, shift: Shift, origin: Any) -> dict[str, Any]:
         "from_s": from_s,
         "until_s": until_s,
         "patrol_s": int(length * RULE.patrol_share),
-        "rest": [*window, break_s] if break_s else None,
+        "rest": [*window, break_s] if 0 < break_s < length * LEAST_FOR_REST else None,
         "areas": areas_of(crew),
         "commitments": _commitments(crew, origin),
     }

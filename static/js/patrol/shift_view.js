@@ -3,8 +3,8 @@
 import { metresBetween } from "./shift_position.js";
 
 const STEPS = ["accepted", "en_route", "on_scene", "done"];
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const exact = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
+const exact = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
 
 export const at = (iso) => clock.format(new Date(iso));
 export const exactly = (moment) => exact.format(new Date(moment));

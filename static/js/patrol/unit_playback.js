@@ -12,7 +12,7 @@ export class Playback {
     Object.assign(this, { commandMap, form, texts, doubts, say });
     this.part = (name) => form.querySelector(`[data-play-${name}]`);
     this.isPlaying = false;
-    this.clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "Asia/Kuwait" });
+    this.clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: document.body.dataset.timeZone || undefined });
     this.part("toggle").addEventListener("click", () => this.toggle());
     this.part("at").addEventListener("input", () => this.seek(Number(this.part("at").value) / STEPS));
     this.part("close").addEventListener("click", () => this.close());
