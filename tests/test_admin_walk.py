@@ -34,6 +34,7 @@ from patrol.models import Position, RoadClosure, RoadNetwork
 from patrol.tests.dispatch import rows_of_dispatch
 from patrol.tests.force import rows_of_force
 from patrol.tests.measured import rows_of_measure
+from patrol.tests.planning import rows_of_planning
 from patrol.tests.positions import rows_of_positions
 from patrol.tests.safety import rows_of_safety
 
@@ -141,6 +142,7 @@ def one_of_each(cast, places, report, burglary, police_112, force):
     rows_of_measure(places, cast, force)
     rows_of_dispatch(cast, force, incident)
     rows_of_positions(cast, force, places)
+    rows_of_planning(cast, force, places)
     _roads(places)
     rows_of_force(places, cast)
     return incident

@@ -12,7 +12,7 @@ from django.contrib.gis.geos import Point
 
 from incidents.models import Incident, Surface
 from incidents.tests.issued import cell_of, risk, run_at
-from patrol.models import Plan, RosterEntry, Shift
+from patrol.models import CoverageStudy, Plan, PlanChange, PlanRoute, PlanStop, RosterEntry, Shift
 from patrol.services.plans import ask_for_plan, execute_plan
 from patrol.tests.force import Force
 
@@ -72,3 +72,27 @@ def burglaries(burglary: Any, source: Any, places: Any, *, days: int, a_day: int
             )
         )
     Incident.objects.bulk_create(rows)
+
+
+def rows_of_planning(cast: Any, force: Any, places: Any) -> None:
+    """A row in each table of ``patrol.models.plan`` that planning writes, inside Hawalli."""
+    shift = force.shift
+    of = {"agency": cast.police, "governorate": places.hawalli}
+    plan = Plan.objects.create(shift=shift, version=1, seed=1, provider="straight", created_by=cast.supervisor, **of)
+    station = force.salmiya_station
+    route = PlanRoute.objects.create(
+        plan=plan, unit=force.p1, start_station=station, end_station=station, starts_at=shift.starts_at, ends_at=shift.ends_at
+    )
+    arrive_at = shift.starts_at + timedelta(hours=2)
+    PlanStop.objects.create(
+        plan=plan,
+        route=route,
+        place="1:1",
+        sequence=1,
+        location=places.in_salmiya,
+        area=places.salmiya,
+        arrive_at=arrive_at,
+        leave_at=arrive_at + timedelta(minutes=13),
+    )
+    PlanChange.objects.create(plan=plan, by=cast.supervisor, kind="pin", reason="Agreed with the school.")
+    CoverageStudy.objects.create(kind="cover", at=shift.starts_at, provider="straight", gap=0.001, seconds=0.4, **of)
