@@ -21,6 +21,7 @@ from patrol.services.aid import in_force
 from patrol.services.recommend import latest_advice
 from patrol.services.recommend.gathering import units_for
 from patrol.services.run_cards import ALARM_LEVELS, alarm_level_of
+from patrol.services.travel import provider_name
 from patrol.services.units import UnitState, states_of
 
 SHOWN = 8
@@ -80,6 +81,7 @@ class Advice:
     shortfalls: list[str]
     has_card: bool
     is_straight: bool
+    times_from: str
 
 
 def may_dispatch(user: User) -> bool:
@@ -190,6 +192,7 @@ def advice_of(recommendation: Recommendation) -> Advice:
         shortfalls,
         has_card=recommendation.inputs["run_card"] is not None,
         is_straight=recommendation.provider == "straight",
+        times_from=str(provider_name(recommendation.provider)),
     )
 
 

@@ -169,6 +169,28 @@ class RoadGraph:
         }
         return Matrix(places, seconds, metres, ROADS, details=details)
 
+    def towards(
+        self, lonlat: ArrayLike, destination: tuple[float, float], *, closed: BoolArray | None = None, snap_m: float = SNAP_M
+    ) -> tuple[FloatArray, FloatArray]:
+        """Seconds and metres from each place, shape (n, 2), to one destination: the last column of their matrix at the price of one source.
+
+        Infinite where there is no way. The network is searched backwards from the destination.
+        """
+        places = as_places(lonlat)
+        node, apart = self.nearest(np.vstack([places, np.asarray([destination], dtype=float)]), snap_m)
+        seconds, metres = np.full(len(places), np.inf), np.full(len(places), np.inf)
+        here = np.flatnonzero(node[:-1] >= 0)
+        if node[-1] < 0 or not len(here):
+            return seconds, metres
+        reached = dijkstra(self.weights(closed).T.tocsr(), indices=int(node[-1]))[node[here]]
+        is_way = np.isfinite(reached)
+        ticks = np.floor(np.where(is_way, reached, 0) / _UNIT)
+        far = (np.where(is_way, reached, 0) - ticks * _UNIT) / 10
+        approach = apart[here] + apart[-1]
+        seconds[here] = np.where(is_way, ticks * _TICK_S + approach / (OFF_ROAD_KMH / 3.6), np.inf)
+        metres[here] = np.where(is_way, far + approach, np.inf)
+        return seconds, metres
+
     def path(self, lonlat: ArrayLike, *, closed: BoolArray | None = None, snap_m: float = SNAP_M) -> list[tuple[float, float]]:
         """Longitudes and latitudes along the quickest way through all places in turn; straight where there is no way by road."""
         places = as_places(lonlat)

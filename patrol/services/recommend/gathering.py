@@ -53,7 +53,7 @@ def candidates_for(incident: Incident, *, by: Actor | None, at: datetime) -> Gat
     rest, overtime = _rest(ids, at)
     known = [pk for pk in ids if pk in positions]
     origins = [(positions[pk].location.x, positions[pk].location.y) for pk in known]
-    seconds, metres, provider = ways_to(incident.region, origins, (incident.location.x, incident.location.y))
+    seconds, metres, provider = ways_to(incident.region, origins, (incident.location.x, incident.location.y), at=at)
     way = {pk: (float(s), float(m)) for pk, s, m in zip(known, seconds, metres, strict=True) if np.isfinite(s)}
     return Gathered(
         [
