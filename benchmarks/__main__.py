@@ -12,7 +12,7 @@ from benchmarks.report import Report, write
 
 ROOT = Path(__file__).resolve().parents[1]
 # A suite that needs neither a database nor the settings: sums alone.
-PURE = ("feedback", "coverage", "routes")
+PURE = ("feedback", "coverage", "routes", "effect")
 SUITES = (
     "zones",
     "imports",
@@ -24,6 +24,7 @@ SUITES = (
     *PURE,
     "compare",
     "dispatch",
+    "dosage",
     "intake",
     "live",
     "positions",

@@ -9,21 +9,11 @@ from hypothesis import strategies as st
 
 from patrol.analytics.effect import effect, expected_detectable
 from patrol.analytics.randomise import choose_apart, draw, redraws, ring
+from patrol.analytics.trial_world import World, one_trial
 
-SWING = 2.0  # variance over mean of a cell's counts from period to period
 
-
-def trial(rng, cells, mean, theta, *, draws=499):
-    """Cells of different levels, 90 days before and 56 during, counts swinging twice as much as Poisson counts do."""
-    level = rng.gamma(1.5, mean / 1.5, cells)
-
-    def counted(expected):
-        return rng.negative_binomial(np.maximum(expected / (SWING - 1), 1e-9), 1 / SWING)
-
-    before = counted(level * 90 / 56)
-    drawn = draw(np.arange(cells) * 3, np.zeros(cells, int), before, strata=4, holdout_share=0.5, seed=int(rng.integers(1 << 30)))
-    during = counted(level * np.where(drawn.is_control, 1.0, theta))
-    return effect(before, during, ~drawn.is_control, redraws(drawn.stratum, drawn.is_control, draws=draws, rng=rng))
+def trial(rng, cells, mean, theta):
+    return one_trial(World(cells, mean, theta), rng)
 
 
 def test_where_patrols_do_nothing_as_many_trials_find_something_as_the_level_says():
