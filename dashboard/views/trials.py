@@ -71,7 +71,7 @@ def new(request: HttpRequest) -> HttpResponse:
                 return redirect("trials-one", pk=made.pk)
     else:
         form = TrialForm()
-    return _answer(request, "dashboard/patrol/trial_new.html", {"form": form, "scope": scope}, status)
+    return _answer(request, "dashboard/patrol/trial_new.html", {"form": form, "scope": scope, "asked": {"scope": scope}}, status)
 
 
 @login_required
