@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from threading import Barrier, Thread
 from time import perf_counter
 
@@ -79,8 +79,8 @@ def test_a_fortnight_of_forty_units_with_three_shifts_takes_seconds(force, cast,
     done = put_many_on_roster(lines=lines, by=cast.supervisor)
     seconds = perf_counter() - began
     assert len(done.made) == 14 * 3 * 40 * 2 and not done.refusals
-    assert seconds < 10, seconds
+    assert seconds < 20, seconds  # two to four on a quiet machine
     print(f"{len(done.made)} lines in {seconds:.2f} s")
     began = perf_counter()
     assert len(put_many_on_roster(lines=lines, by=cast.supervisor).unchanged) == len(lines)
-    assert perf_counter() - began < timedelta(seconds=5).total_seconds()
+    assert perf_counter() - began < 20
