@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ SEEDS = range(3)
 
 
 def run(report: Report) -> None:
+    report.row(GROUP, "load of the machine before measuring", os.getloadavg()[0], "", "others' work shows in every time below")
     _against_baselines(report, "each in its governorate", in_governorates=True)
     _against_baselines(report, "all over the country", in_governorates=False)
     _repeats(report)

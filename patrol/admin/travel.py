@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.jurisdiction import jurisdiction_of
 from core.admin_kit import ActsOnRows, CentreAdmin, ReadOnlyAdmin, as_json, bdi, pill
 from core.admin_map import MapMedia
+from geography.models import Region
 from patrol.models import RoadClosure, RoadNetwork
 from patrol.services.travel import close_road, reopen_road
 
@@ -65,6 +66,10 @@ class RoadClosureAdmin(MapMedia, ActsOnRows, CentreAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = super().get_queryset(request).select_related("governorate", "region", "created_by")
         return rows.defer("governorate__boundary", "governorate__label_point")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        region = Region.objects.filter(is_default=True).values_list("pk", flat=True).first()
+        return {"region": region, **super().get_changeform_initial_data(request)}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False if obj is not None else super().has_change_permission(request)

@@ -15,6 +15,8 @@ from patrol.analytics.route_slots import Slot
 from patrol.analytics.route_timing import NO_WAY_S, Day, Item, Ways
 from patrol.analytics.routes import StopDemand
 
+PATIENCE, PATIENCE_A_SLOT = 1000, 8  # rounds without anything better before a question is taken as answered
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -83,7 +85,7 @@ def search(
     if not pieces or not slots:
         return Searched([], 0, False)
     from pyvrp import Client, Depot, Location, ProblemData, VehicleType, solve
-    from pyvrp.stop import MaxIterations, MaxRuntime, MultipleCriteria
+    from pyvrp.stop import MaxIterations, MaxRuntime, MultipleCriteria, NoImprovement
 
     origin = min(piece.from_s for piece in pieces)  # the caller's may lie anywhere; PyVRP's times begin at 0
     used = sorted({slot.stop for slot in slots})
@@ -134,10 +136,13 @@ def search(
         distances,
         [seconds] * len(distances),
     )
+    patience = max(PATIENCE, PATIENCE_A_SLOT * len(slots))
     began = time.perf_counter()
     found = solve(
         data,
-        MultipleCriteria([MaxIterations(iterations), MaxRuntime(max(budget_s, 0.1))]),
+        MultipleCriteria(
+            [MaxIterations(iterations), NoImprovement(max(PATIENCE, PATIENCE_A_SLOT * len(slots))), MaxRuntime(max(budget_s, 0.1))]
+        ),
         seed=seed % 2**31,
         collect_stats=False,
         display=False,

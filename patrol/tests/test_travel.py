@@ -205,7 +205,7 @@ class TestRoads:
         import_roads(path=extract)
         found = provider_for(places.region).matrix([(47.5, 29.0), (47.6, 29.0)])
         assert (found.name, found.fell_back_from, found.why) == ("straight", "roads", "off_road")
-        assert "none of the places lies near a road" in travel_note(found)
+        assert "most of the places lie far from its roads" in travel_note(found)
         some = provider_for(places.region).matrix([at(0, 0), at(3, 0), (47.6, 29.0)])
         assert some.name == "roads" and np.isinf(some.seconds[0, 2]) and "1 place lies on no road" in travel_note(some)
 

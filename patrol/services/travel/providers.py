@@ -22,6 +22,8 @@ from patrol.services.travel.closures import closures_between
 
 LonLat = tuple[float, float]
 
+MOST_OFF_ROAD = 0.5  # share of the places; where more lie off it, the network is of somewhere else
+
 
 class Provider(Protocol):
     """What every provider does."""
@@ -72,7 +74,7 @@ class StraightProvider:
 
 
 class RoadProvider:
-    """The imported network, without the stretches that are closed. Where no place lies on it, straight lines, and it says so."""
+    """The imported network, without the stretches that are closed. Where most places lie off it, straight lines, and it says so."""
 
     def __init__(self, network_id: int, region: Region, *, instead: Provider) -> None:
         self.network_id = network_id
@@ -84,7 +86,7 @@ class RoadProvider:
         graph = graph_of(self.network_id)
         closures = closures_between(self.region, at, until)
         found = graph.matrix(places, closed=graph.closed_by(closures) if closures else None)
-        if len(places) and found.details["off_road"] == len(places):
+        if int(found.details["off_road"]) > len(places) * MOST_OFF_ROAD:
             return replace(self.instead.matrix(points, at=at, until=until), fell_back_from="roads", why="off_road")
         return replace(found, details={**found.details, "network": self.network_id, "closures": len(closures)})
 

@@ -21,7 +21,7 @@ _WHY = {
     "refused": gettext_lazy("it refused the question"),
     "too_large": gettext_lazy("its answer was too large"),
     "bad_answer": gettext_lazy("its answer could not be read"),
-    "off_road": gettext_lazy("none of the places lies near a road of it"),
+    "off_road": gettext_lazy("most of the places lie far from its roads"),
 }
 
 
