@@ -140,9 +140,7 @@ def search(
     began = time.perf_counter()
     found = solve(
         data,
-        MultipleCriteria(
-            [MaxIterations(iterations), NoImprovement(max(PATIENCE, PATIENCE_A_SLOT * len(slots))), MaxRuntime(max(budget_s, 0.1))]
-        ),
+        MultipleCriteria([MaxIterations(iterations), NoImprovement(patience), MaxRuntime(max(budget_s, 0.1))]),
         seed=seed % 2**31,
         collect_stats=False,
         display=False,
