@@ -42,6 +42,7 @@ def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surf
     with_units = bool(units) and getattr(request.user, "can", lambda _verb: False)("watch_units")
     return {
         "layers": [layer for layer in LAYERS if layer.slug != "units" or with_units],
+        "with_units": with_units,
         "units": orjson.dumps(unit_layer_config()).decode() if with_units and units == "layer" else "",
         "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],
         "filters": filters or "",

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -55,10 +56,10 @@ class PositionGateway:
         self.counts: Counter[str] = Counter()
         self._told_at = time.monotonic()
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, *, while_: Callable[[], bool] = lambda: True) -> None:
         self.broker.start()
         try:
-            while not stop.is_set():
+            while not stop.is_set() and while_():
                 messages = self.broker.take(most=MOST, wait_s=0.5)
                 if not messages:
                     continue

@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from deploy.local.layout import Layout
 from deploy.local.mosquitto import Mosquitto
 from deploy.local.services import StartFailed
+from patrol.gateways.leader import Leadership
 from patrol.gateways.mqtt import TOPIC, Broker, Message
 from patrol.gateways.positions import FenceFollower, PositionGateway, positions_in
 from patrol.models import Geofence, Position, Unit
@@ -231,3 +232,18 @@ def test_the_brokers_secrets_are_its_owners_alone(server):
 def test_the_follower_makes_the_stations_fences_and_looks(force):
     assert FenceFollower().look() is False
     assert Geofence.objects.count() == 3 and Unit.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_gateway_leads_and_the_next_takes_over():
+    first, second, stop = Leadership(), Leadership(), threading.Event()
+    assert first.wait(stop) and first.holds()
+    found: list[bool] = []
+    waiting = threading.Thread(target=lambda: found.append(second.wait(stop)))
+    waiting.start()
+    time.sleep(0.2)
+    assert found == []
+    first.give_up()
+    waiting.join(8)
+    assert found == [True] and not first.holds() and second.holds()
+    second.give_up()

@@ -18,10 +18,23 @@ from core.api.errors import CONTENT_TYPE, ProblemSerializer, problem_response
 from interop.api.authentication import HasScope, KeyAuthentication
 from interop.models import PartnerKey, Scope
 from patrol.models import Doubt, PositionSource
-from patrol.services.positions import Named, Recorded, Refused, Sender, Taken, own_form, receive_positions, traccar_form
+from patrol.services.positions import (
+    Gatherer,
+    Named,
+    Recorded,
+    Refused,
+    Sender,
+    Taken,
+    own_form,
+    receive_positions,
+    record_positions,
+    traccar_form,
+)
 
 MAX_BYTES = 2**20
 MAX_ROWS = 2_000
+together = Gatherer()  # single positions of this process
+
 EXAMPLE = {
     "tracker": "356307042441013",
     "at": "2026-03-02T09:00:05Z",
@@ -109,7 +122,8 @@ class PositionIntake(APIView):
             )
         (read,) = self.forms
         named = [read(row) for row in (rows if isinstance(rows, list) else [body])]
-        recorded = receive_positions(named, sender=_sender(request), source=self._source(request), now=timezone.now())
+        record = record_positions if is_batch else together.record
+        recorded = receive_positions(named, sender=_sender(request), source=self._source(request), now=timezone.now(), record=record)
         return _batch_answer(recorded, request) if is_batch else _single_answer(recorded.results[0], request)
 
     def _source(self, request: Request) -> str:

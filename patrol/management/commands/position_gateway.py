@@ -9,12 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from patrol.gateways.leader import Leadership
 from patrol.gateways.mqtt import Broker
 from patrol.gateways.positions import FenceFollower, PositionGateway
 
 
 class Command(BaseCommand):
-    help = "Take positions from MQTT_URL (none without one) and judge fences. A second one stands by at the fences."
+    help = "Take positions from MQTT_URL (none without one) and judge fences. A second one stands by."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -23,7 +24,9 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         follower = threading.Thread(target=FenceFollower().run, args=(stop,), name="fences", daemon=True)
         follower.start()
-        if settings.MQTT_URL:
-            PositionGateway(Broker(settings.MQTT_URL)).run(stop)
+        leads = Leadership()
+        while settings.MQTT_URL and leads.wait(stop):
+            PositionGateway(Broker(settings.MQTT_URL)).run(stop, while_=leads.holds)
+        leads.give_up()
         stop.wait()
         follower.join(10)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -18,6 +18,10 @@ from patrol.permissions import require
 from patrol.services.positions.messages import LONGEST_NAME, Named
 from patrol.services.positions.reading import Reading, Refused
 from patrol.services.positions.recording import REFUSED, Recorded, Taken, record_positions
+
+
+class Record(Protocol):
+    def __call__(self, readings: Sequence[Reading], *, now: datetime, in_use: Set[int]) -> Recorded: ...
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,12 @@ class Sender:
         return cls(jurisdiction_of(user), duty.unit_id)
 
 
-def receive_positions(rows: Sequence[Named | Refused], *, sender: Sender, source: str, now: datetime) -> Recorded:
+def receive_positions(
+    rows: Sequence[Named | Refused], *, sender: Sender, source: str, now: datetime, record: Record = record_positions
+) -> Recorded:
     """Keep what ``sender`` may report; each row's fate in the order given.
 
-    A name of somebody else's unit is as unknown as one of nobody's.
+    ``record`` writes them: by itself, or in company (``gathering``). A name of somebody else's unit is as unknown as one of nobody's.
     """
     units = _units_named([row for row in rows if isinstance(row, Named)], sender)
     results: list[Taken | None] = [None] * len(rows)
@@ -61,7 +67,7 @@ def receive_positions(rows: Sequence[Named | Refused], *, sender: Sender, source
         readings.append(Reading(unit_id, row.at, row.lon, row.lat, row.accuracy_m, row.speed_kmh, row.heading_deg, source))
         places.append(index)
     if readings:
-        recorded = record_positions(readings, now=now, in_use=units.ids)
+        recorded = record(readings, now=now, in_use=units.ids)
         for index, taken in zip(places, recorded.results, strict=True):
             results[index] = taken
     return Recorded(tuple(taken for taken in results if taken is not None))
