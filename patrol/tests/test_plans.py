@@ -123,6 +123,18 @@ def test_a_shift_that_is_over_is_not_planned(tomorrow: Any, force: Any, cast: An
         ask_for_plan(shift=shift, by=None)
 
 
+def test_a_crew_whose_hours_are_nearly_over_is_not_planned_for(tomorrow: Any, force: Any) -> None:
+    now = datetime.now(UTC)
+    Shift.objects.filter(pk=tomorrow.shift.pk).update(starts_at=now - timedelta(hours=3), ends_at=now + timedelta(hours=5))
+    hours = {"starts_at": now - timedelta(hours=3), "ends_at": now + timedelta(hours=5)}
+    RosterEntry.objects.filter(shift=tomorrow.shift).update(**hours)
+    RosterEntry.objects.filter(unit=force.p2).update(ends_at=now + timedelta(minutes=5))
+    plan = tomorrow.make()
+    assert (plan.failure, list(plan.routes.values_list("unit__call_sign", flat=True))) == ("", ["P1"])
+    RosterEntry.objects.filter(unit=force.p1).update(ends_at=now + timedelta(minutes=5))
+    assert "Too little of this shift is left" in tomorrow.make().failure
+
+
 def test_no_surface_and_no_feasible_route_say_which_constraint_and_by_how_much(tomorrow: Any, force: Any) -> None:
     force.salmiya_station.location.x = 46.0  # far out in the desert
     force.salmiya_station.save()

@@ -26,6 +26,7 @@ from patrol.services.trials import held_out_cells
 STOPS_A_UNIT, LEAST_STOPS = 3, 12
 SHORTEST_S, LONGEST_S = 660, 900  # of the 10 to 16 minutes: the quietest cell of the list, the riskiest
 RADIUS_M = 125  # half a cell
+LEAST_LEFT = timedelta(minutes=30)
 REST_FROM, REST_UNTIL = 0.3, 0.75  # the break lies in this part of the shift
 LEAST_FOR_REST = 1 / 4  # of what is left of a shift that runs: a longer break is not planned any more
 
@@ -40,7 +41,10 @@ class Gathered:
 def gather(plan: Plan, *, stops: int | None, units: int | None) -> Gathered:
     """What the plan of this shift is made from. Raises ``Conflict`` where a plan cannot even be begun, with the reason."""
     shift = Shift.objects.select_related("governorate__region", "agency", "pattern").get(pk=plan.shift_id)
-    crews = crews_of(shift, most=units)
+    now = timezone.now()
+    crews = [crew for crew in crews_of(shift, most=units) if crew.ends_at - now >= LEAST_LEFT]
+    if not crews:
+        raise Conflict(_("Too little of this shift is left to plan for."))
     origin = min(shift.starts_at, *(crew.starts_at for crew in crews))
     until = max(shift.ends_at, *(crew.ends_at for crew in crews))
     demand = demand_for(
@@ -58,7 +62,7 @@ def gather(plan: Plan, *, stops: int | None, units: int | None) -> Gathered:
         "origin": origin.isoformat(),
         "until": until.isoformat(),
         "rule": asdict(RULE),
-        "units": {str(crew.unit.pk): _unit(crew, shift, origin, timezone.now()) for crew in crews},
+        "units": {str(crew.unit.pk): _unit(crew, shift, origin, now) for crew in crews},
         "stops": chosen,
         "left_out": {name: int(there.sum()) for name, there in left_out.items()},
         "list": {"cells": len(handover.columns), "wanted": wanted, "capped": handover.capped, "suppressed": handover.suppressed,
