@@ -61,7 +61,8 @@ def test_the_board_shows_lanes_figures_verdict_and_what_was_left_out(
     with django_assert_max_num_queries(40):
         page = client.get(f"/patrol/plans/{plan.pk}/").content.decode()
     assert page.count("data-stop=") == plan.stops.count() and "P1" in page and "P2" in page
-    assert str(plan.figures["dosage_per_km"]) in page and str(plan.seed) in page
+    # A point for decimals in Arabic too.
+    assert f"{plan.figures['dosage_per_km']:.2f}" in page and f"{plan.figures['km']:.1f} km" in page and str(plan.seed) in page
     assert 'style="' not in page.replace('content="', "") and "onclick" not in page
     shown = client.get(f"/patrol/plans/{plan.pk}/plan.geojson").json()["features"]
     assert sum(1 for one in shown if one["geometry"]["type"] == "Point") == plan.stops.count()
