@@ -81,6 +81,27 @@ def test_a_tunnel_with_a_reload_in_it_loses_nothing_and_keeps_each_time(phone, p
     assert abs((row.on_scene_at - tapped).total_seconds()) < 2 and row.accepted_at < row.on_scene_at
 
 
+SLOW_CLOCK = """
+const Real = Date;
+window.Date = class extends Real {
+  constructor(...given) { if (given.length) super(...given); else super(Real.now() - 300000); }
+  static now() { return Real.now() - 300000; }
+};
+"""
+
+
+def test_a_phone_whose_clock_is_five_minutes_slow_still_tells_the_right_time(phone, page, task):
+    page.add_init_script(SLOW_CLOCK)
+    phone()
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Accept").click()
+    tapped = datetime.now(UTC)
+    page.wait_for_timeout(5_200)
+    until(lambda: state_of(task) == "accepted")
+    accepted = Assignment.objects.get(pk=task.pk).accepted_at
+    assert accepted is not None and abs((accepted - tapped).total_seconds()) < 2
+
+
 def test_what_was_refused_meanwhile_is_said_in_words(phone, page, task):
     phone()
     page.context.set_offline(True)

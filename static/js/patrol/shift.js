@@ -3,7 +3,7 @@
 import { metresBetween, Positions } from "./shift_position.js";
 import { csrf, Outbox } from "./shift_outbox.js";
 import { Calls, hold, SILENT_HOLD_MS } from "./shift_sos.js";
-import { assignmentCard, at, currentStop, exactly, make, overlaid, say, stopCard, stopList, tick, ticking } from "./shift_view.js";
+import { assignmentCard, at, clocks, currentStop, exactly, make, overlaid, say, serverNow, stopCard, stopList, tick, ticking } from "./shift_view.js";
 
 const page = document.getElementById("shift");
 const texts = JSON.parse(document.getElementById("shift-texts").textContent);
@@ -43,6 +43,8 @@ function take(told) {
   state = told;
   // The server's clock is for showing ages; ours for knowing when we heard it.
   state.heardAt = Date.now();
+  state.skewMs = Date.parse(told.now) - Date.now();
+  setClock();
   sentCalls = sentCalls.filter((call) => !told.calls.some((other) => other.id === call.id) && Date.now() - call.sentAt < 60_000);
   try {
     localStorage.setItem(KEPT, JSON.stringify(state));
@@ -55,6 +57,12 @@ function take(told) {
     notice(say(texts.new_task, { what: fresh[0].title }));
   }
   draw();
+}
+
+function setClock() {
+  // Less than that is the way here, not the clock.
+  clocks.skewMs = Math.abs(state?.skewMs ?? 0) > 1_500 ? state.skewMs : 0;
+  outbox.skewMs = clocks.skewMs;
 }
 
 async function ask() {
@@ -96,6 +104,8 @@ const outbox = new Outbox({
   onSignedOut: signedOut,
 });
 
+setClock();
+
 const calls = new Calls({
   user,
   url: url.pressUrl,
@@ -124,9 +134,9 @@ function byPosition() {
   const stop = now && currentStop(now);
   if (!stop || !now.duty || fix.accuracy_m > stop.radius_m) return;
   const away = metresBetween(fix, stop);
-  if (!stop.arrived && away <= stop.radius_m) outbox.add({ verb: "arrive", stop: stop.id, at: fix.at }, { undo: false, what: say(texts.stop, { n: stop.number }) });
-  else if (stop.arrived && Date.parse(fix.at) >= Date.parse(stop.arrived) + stop.seconds * 1000 && away > stop.radius_m * 1.5 + fix.accuracy_m) {
-    outbox.add({ verb: "leave", stop: stop.id, at: fix.at }, { undo: false, what: say(texts.stop, { n: stop.number }) });
+  if (!stop.arrived && away <= stop.radius_m) outbox.add({ verb: "arrive", stop: stop.id }, { undo: false, what: say(texts.stop, { n: stop.number }) });
+  else if (stop.arrived && serverNow() >= Date.parse(stop.arrived) + stop.seconds * 1000 && away > stop.radius_m * 1.5 + fix.accuracy_m) {
+    outbox.add({ verb: "leave", stop: stop.id }, { undo: false, what: say(texts.stop, { n: stop.number }) });
   }
 }
 
@@ -195,7 +205,7 @@ function drawWork(now) {
 }
 
 function welfareLine(check) {
-  const text = check.is_missed ? texts.welfare_missed : Date.now() > Date.parse(check.warn) ? texts.welfare_due : "";
+  const text = check.is_missed ? texts.welfare_missed : serverNow() > Date.parse(check.warn) ? texts.welfare_due : "";
   const line = make("p", text ? "shift-sign" : "muted", text ? `${text} ` : "");
   line.append(ticking(make("span"), Date.parse(check.due), texts.welfare_in, ""));
   return line;
@@ -211,7 +221,7 @@ function stepButton(kind, text, facts) {
 function drawSteps(now, task, stop) {
   const buttons = [];
   if (now.duty) {
-    if (now.welfare && Date.now() > Date.parse(now.welfare.warn)) buttons.push(stepButton("welfare", texts.welfare_answer, { verb: "welfare", check: now.welfare.id }));
+    if (now.welfare && serverNow() > Date.parse(now.welfare.warn)) buttons.push(stepButton("welfare", texts.welfare_answer, { verb: "welfare", check: now.welfare.id }));
     if (task) task.next.forEach((step, i) => buttons.push(stepButton(i === 0 ? "primary" : "", texts[step], { verb: "move", assignment: task.id, to: step })));
     else if (stop) buttons.push(stepButton("primary", stop.arrived ? texts.leave : texts.arrive, { verb: stop.arrived ? "leave" : "arrive", stop: stop.id }));
   } else if (now.is_member && !now.isDutyWaiting) buttons.push(stepButton("primary", texts.go_on, { verb: "duty_on" }));

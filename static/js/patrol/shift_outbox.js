@@ -17,6 +17,7 @@ export class Outbox {
     Object.assign(this, { url, onState, onChange, onRefused, onSignedOut });
     this.prefix = `khareetaty:${user}:act:`;
     this.isSending = false;
+    this.skewMs = 0; // how far the server's clock is ahead of the phone's: acts carry the server's time
     addEventListener("online", () => this.send());
     // A phone that is put away may not come back in time to let the undo run out.
     document.addEventListener("visibilitychange", () => { if (document.hidden) this.settle(); });
@@ -42,7 +43,7 @@ export class Outbox {
   add(act, { undo = true, what = "" } = {}) {
     const number = Math.max(Date.now(), Number(this.last ?? 0) + 1);
     this.last = number;
-    const kept = { key: uuid(), at: new Date().toISOString(), what, until: undo ? Date.now() + UNDO_MS : 0, ...act };
+    const kept = { key: uuid(), at: new Date(Date.now() + this.skewMs).toISOString(), what, until: undo ? Date.now() + UNDO_MS : 0, ...act };
     localStorage.setItem(`${this.prefix}${String(number).padStart(15, "0")}`, JSON.stringify(kept));
     this.onChange();
     if (undo) setTimeout(() => this.send(), UNDO_MS + 50);

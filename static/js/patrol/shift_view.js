@@ -6,6 +6,10 @@ const STEPS = ["accepted", "en_route", "on_scene", "done"];
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
 const exact = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
 
+/** How far the server's clock is ahead of the phone's: what the server says of times is measured by its own. */
+export const clocks = { skewMs: 0 };
+export const serverNow = () => Date.now() + clocks.skewMs;
+
 export const at = (iso) => clock.format(new Date(iso));
 export const exactly = (moment) => exact.format(new Date(moment));
 export const say = (text, values = {}) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -90,7 +94,7 @@ export function ticking(element, until, left, over) {
 
 export function tick(root) {
   for (const element of root.querySelectorAll("[data-until]")) {
-    const rest = Number(element.dataset.until) - Date.now();
+    const rest = Number(element.dataset.until) - serverNow();
     const text = say(rest > 0 ? element.dataset.left : element.dataset.over, { t: lasting(Math.abs(rest)) });
     if (element.textContent !== text) element.textContent = text;
     element.classList.toggle("is-up", rest <= 0);
