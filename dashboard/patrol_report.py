@@ -99,7 +99,6 @@ _MEASURES = {
     "within_share": gettext_lazy("%(of)s: within target"),
 }
 NOTES = {
-    "not_yet": gettext_lazy("Not available yet."),
     "dosage_provisional": gettext_lazy("Some stops are of shifts that are not over: their minutes are provisional."),
     "days_provisional": gettext_lazy("Some days are not final: positions may still come."),
     "days_not_measured": gettext_lazy("No day of a unit has been measured in this window."),

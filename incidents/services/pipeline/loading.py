@@ -151,7 +151,7 @@ def _columns(rows: QuerySet[Incident], region: Region) -> Points:
 def _copied(rows: QuerySet[Incident, tuple[object, ...]]) -> NDArray[np.void]:
     """No value may be NULL: every row then has one width, and the whole answer is one array."""
     sql, given = rows.query.sql_with_params()
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", given) as copy:
+    with connection.cursor() as cursor, cursor.cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", given) as copy:
         answer = b"".join(copy)
     return np.frombuffer(answer[_HEADER : len(answer) - _TRAILER], dtype=_ROW)
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from datetime import datetime, timedelta
-from typing import Any
 
 from accounts.models import Agency
 from core.errors import DomainError
 from geography.models import Zone
+from patrol.services.coverage import gaps_for
 from patrol.services.intervals import Group, interval_report
 from patrol.services.report.figures import SECONDS, SHARE, Figure, Line, Part
 from patrol.services.report.window import Window
 from patrol.services.workload import workload
 
 WORST = 8  # gaps named
-NOT_YET = "not_yet"
 _INTERVALS = ("queue", "turnout", "travel", "response")
-
-
-def _service(name: str) -> Any:
-    try:
-        return importlib.import_module(f"patrol.services.{name}")
-    except ModuleNotFoundError:
-        return None
 
 
 def response(viewer: object, agency: Agency, governorate: Zone, days: Window) -> tuple[Part, bool]:
@@ -74,11 +65,8 @@ def work(viewer: object, agency: Agency, governorate: Zone, days: Window, now: d
 def coverage(agency: Agency, governorate: Zone, days: Window) -> Part:
     """How much of the expected demand units had in reach on the window's last day, and where most was not."""
     start = max(days.start, days.end - timedelta(days=1))
-    service = _service("coverage")
-    if service is None:
-        return Part("coverage", notes=(NOT_YET,))
     try:
-        found = service.gaps_for(governorate=governorate, agency=agency, start=start, end=days.end, by=None)
+        found = gaps_for(governorate=governorate, agency=agency, start=start, end=days.end, by=None)
     except DomainError:
         return Part("coverage", (Figure("covered_share", None, SHARE, "coverage"),), notes=("no_coverage",))
     worst = tuple(
