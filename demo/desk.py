@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
 
 from core.errors import DomainError
 from incidents.lifecycle import Disposition, State
@@ -25,25 +28,30 @@ _FURTHEST = (AssignmentState.ASSIGNED, AssignmentState.ACCEPTED, AssignmentState
 
 @dataclass(frozen=True)
 class Sent:
-    """An open assignment as its crew knows it; ``place`` is longitude and latitude."""
+    """An open assignment as its crew knows it; ``place`` is longitude and latitude, ``until`` the end of a planned stop."""
 
     id: int
     unit_id: int
     kind: str
     state: str
     place: tuple[float, float] | None
+    until: datetime | None = None
 
 
 class Desk:
     """Acts for the synthetic force alone: real units that somebody adds are left to people."""
 
     def open_assignments(self) -> list[Sent]:
-        """What the units are to do now, in the order they are to do it."""
+        """What the units are to do now, in the order they are to do it. A stop whose time has passed is left to be closed by time."""
+        now = timezone.now()
         rows = Assignment.objects.active().filter(unit__is_synthetic=True).select_related("incident", "plan_stop").in_order()
         found = []
         for row in rows:
+            until = row.plan_stop.leave_at if row.plan_stop else None
+            if until is not None and until <= now and row.state != AssignmentState.ON_SCENE:
+                continue
             at = row.location or (row.incident.location if row.incident else None) or (row.plan_stop.location if row.plan_stop else None)
-            found.append(Sent(row.pk, row.unit_id, row.kind, row.state, (at.x, at.y) if at else None))
+            found.append(Sent(row.pk, row.unit_id, row.kind, row.state, (at.x, at.y) if at else None, until))
         return sorted(found, key=lambda one: (one.kind != Assignment.Kind.INCIDENT, -_FURTHEST.index(AssignmentState(one.state))))
 
     def move(self, one: Sent, to: str) -> bool:

@@ -140,6 +140,8 @@ class Patrols:
             return TURNS_OUT_S * spread
         if one.state == "en_route":
             return 0.0
+        if one.until is not None:
+            return max(60.0, (one.until - timezone.now()).total_seconds())
         return ON_SCENE_MIN.get(one.kind, 10.0) * 60 * spread
 
     def _ticks(self) -> Iterator[int]:
