@@ -68,17 +68,18 @@ def _force() -> Any:
     from patrol.services.assignments import assign
 
     now, rng = datetime.now(UTC), np.random.default_rng(4)
+    mark = f"{now:%H%M%S}"  # a database of an earlier run may still be there
     region = Region.objects.get_or_create(
         code="zz", defaults={"name_en": "Z", "name_ar": "ي", "time_zone": "Asia/Kuwait", "metric_srid": 32638}
     )[0]
     box = MultiPolygon(Polygon.from_bbox((47.7, 29.1, 48.2, 29.5)), srid=4326)
     zone = Zone.objects.create(
-        region=region, level="governorate", code="ZZ-1", name_en="Z", name_ar="ي", boundary=box, label_point=box.point_on_surface
+        region=region, level="governorate", code=f"ZZ-{mark}", name_en="Z", name_ar="ي", boundary=box, label_point=box.point_on_surface
     )
     rebuild_pieces(zone_ids=[zone.pk])
-    agency = Agency.objects.get_or_create(slug="bench", defaults={"kind": "police", "name_en": "Bench", "name_ar": "قياس"})[0]
+    agency = Agency.objects.get_or_create(slug=f"bench-{mark}", defaults={"kind": "police", "name_en": "Bench", "name_ar": "قياس"})[0]
     kind = IncidentType.objects.get_or_create(code="bench", defaults={"name_en": "Bench", "name_ar": "قياس", "category": "property"})[0]
-    source = Source.objects.create(slug="bench", name="Bench", agency=agency, region=region)
+    source = Source.objects.create(slug=f"bench-{mark}", name="Bench", agency=agency, region=region)
     station = Station.objects.create(agency=agency, governorate=zone, code="Z", name_en="Z", name_ar="ي", location=Point(47.9, 29.3))
     skills = [Skill.objects.get_or_create(code=f"bench-{n}", defaults={"name_en": f"S{n}", "name_ar": f"م{n}"})[0] for n in range(4)]
     of = {"agency": agency, "governorate": zone}
@@ -116,10 +117,7 @@ def _fresh() -> None:
     from patrol.models import Unit, UnitPosition
 
     now, rng = datetime.now(UTC), np.random.default_rng(5)
-    rows = [
-        UnitPosition(unit_id=pk, at=now, location=Point(float(x), float(y)), source="simulator")
-        for pk, (x, y) in zip(
-            Unit.objects.values_list("pk", flat=True), rng.uniform([47.72, 29.12], [48.18, 29.48], (UNITS, 2)), strict=True
-        )
-    ]
+    units = list(Unit.objects.order_by("-pk").values_list("pk", flat=True)[:UNITS])  # this run's own
+    places = rng.uniform([47.72, 29.12], [48.18, 29.48], (UNITS, 2)).tolist()
+    rows = [UnitPosition(unit_id=pk, at=now, location=Point(x, y), source="simulator") for pk, (x, y) in zip(units, places, strict=True)]
     UnitPosition.objects.bulk_create(rows, update_conflicts=True, unique_fields=["unit"], update_fields=["at", "location", "source"])
