@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -85,6 +86,7 @@ def search(
     if not pieces or not slots:
         return Searched([], 0, False)
     from pyvrp import Client, Depot, Location, ProblemData, VehicleType, solve
+    from pyvrp.exceptions import PenaltyBoundWarning
     from pyvrp.stop import MaxIterations, MaxRuntime, MultipleCriteria, NoImprovement
 
     origin = min(piece.from_s for piece in pieces)  # the caller's may lie anywhere; PyVRP's times begin at 0
@@ -138,13 +140,15 @@ def search(
     )
     patience = max(PATIENCE, PATIENCE_A_SLOT * len(slots))
     began = time.perf_counter()
-    found = solve(
-        data,
-        MultipleCriteria([MaxIterations(iterations), NoImprovement(patience), MaxRuntime(max(budget_s, 0.1))]),
-        seed=seed % 2**31,
-        collect_stats=False,
-        display=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PenaltyBoundWarning)  # "no way" is a very large number, and meant
+        found = solve(
+            data,
+            MultipleCriteria([MaxIterations(iterations), NoImprovement(patience), MaxRuntime(max(budget_s, 0.1))]),
+            seed=seed % 2**31,
+            collect_stats=False,
+            display=False,
+        )
     orders = [(pieces[route.vehicle_type()], [activity.idx for activity in route if activity.is_client()]) for route in found.best.routes()]
     cut = found.num_iterations < iterations and time.perf_counter() - began >= budget_s
     return Searched(orders, found.num_iterations, cut)
