@@ -32,7 +32,7 @@ from patrol.models import (
 )
 
 DAYS_BEFORE, DAYS_AFTER = 14, 14
-CREW = 2
+PAIRS = 4
 WELFARE_MINUTES = 20
 
 
@@ -94,7 +94,7 @@ PATTERNS = (("A", "Morning", "الصباحية", 6), ("B", "Afternoon", "الم�
 
 @dataclass(frozen=True)
 class Crews:
-    """The people of one unit, a pair for each of the three shifts."""
+    """The people of one unit: four pairs, three at work each day and one at home."""
 
     unit: Unit
     pairs: tuple[tuple[Member, Member], ...]
@@ -173,12 +173,12 @@ def _post(number: int, post: Post, agency: Agency, zone: Zone, region: Region, s
                 is_synthetic=True,
             )
             unit.skills.set(skills[code] for code in SKILLS_OF.get(kind, ()))
-            crews.append(Crews(unit, tuple((_member(unit, shift, 1), _member(unit, shift, 2)) for shift in range(len(PATTERNS)))))
+            crews.append(Crews(unit, tuple((_member(unit, pair, 1), _member(unit, pair, 2)) for pair in range(PAIRS))))
     return crews
 
 
-def _member(unit: Unit, shift: int, place: int) -> Member:
-    number = f"{unit.pk:04d}{shift + 1}{place}"
+def _member(unit: Unit, pair: int, place: int) -> Member:
+    number = f"{unit.pk:04d}{pair + 1}{place}"
     return Member.objects.create(
         agency=unit.agency,
         governorate=unit.governorate,
@@ -205,7 +205,7 @@ def _patterns(agencies: set[Agency]) -> dict[int, list[ShiftPattern]]:
 
 
 def _shifts(crews: list[Crews], patterns: dict[int, list[ShiftPattern]], region: Region, now: datetime) -> None:
-    """Each pair works its own shift, every day. One unit in seven goes without a crew one day in seven: a gap the roster shows."""
+    """Morning, afternoon, night and a day off in turn: 42 hours a week. One unit in seven lacks its crew a day in seven: a gap to see."""
     today = now.astimezone(region.zone_info).date()
     made: dict[tuple[int, int, int, int], Shift] = {}
     places = sorted({(crew.unit.agency_id, crew.unit.governorate_id) for crew in crews})
@@ -227,7 +227,7 @@ def _shifts(crews: list[Crews], patterns: dict[int, list[ShiftPattern]], region:
         for (day, agency_id, governorate_id, index), shift in made.items()
         for crew in crews
         if (crew.unit.agency_id, crew.unit.governorate_id) == (agency_id, governorate_id)
-        for member, part in zip(crew.pairs[index], (RosterEntry.Part.LEADER, RosterEntry.Part.DRIVER), strict=True)
+        for member, part in zip(crew.pairs[(index - day) % PAIRS], (RosterEntry.Part.LEADER, RosterEntry.Part.DRIVER), strict=True)
         if (day + crew.unit.pk) % 7 or crew.unit.pk % 7
     ]
     RosterEntry.objects.bulk_create(entries, batch_size=2_000)
