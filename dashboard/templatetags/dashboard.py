@@ -28,7 +28,7 @@ def minutes(number: float) -> str:
 
 
 @register.filter
-def length(value: timedelta | None) -> str:
+def lasting(value: timedelta | None) -> str:
     """A stretch of time in its two largest parts; unknown is said."""
     if value is None:
         return _("unknown")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django import template
 
-from dashboard.templatetags.dashboard import length
+from dashboard.templatetags.dashboard import lasting
 
 register = template.Library()
 
@@ -14,7 +14,7 @@ register = template.Library()
 @register.filter
 def seconds(value: float | None) -> str:
     """03:20, or 1 h 5 min; a dash where nothing is known."""
-    return "–" if value is None else length(timedelta(seconds=value))
+    return "–" if value is None else lasting(timedelta(seconds=value))
 
 
 @register.filter
