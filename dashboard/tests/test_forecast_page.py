@@ -176,7 +176,7 @@ def test_the_page_costs_the_same_however_many_areas(
     for zone in (places.hawalli, places.salmiya, places.jabriya):
         forecast(zone)
     client.force_login(cast.officer)
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         client.get(f"/forecast/{places.hawalli.pk}/")
 
 

@@ -95,7 +95,7 @@ class GiveOutRequestSerializer(serializers.Serializer[Any]):
     unit = Key(required=False)
     team = Key(required=False, help_text="Tasks only: one for each of its units on duty.")
     incident = serializers.CharField(required=False, max_length=40, help_text="Its reference; without it, a task.")
-    title = serializers.CharField(required=False, max_length=MAX_TITLE, default="")
+    title = serializers.CharField(required=False, allow_blank=True, max_length=MAX_TITLE, default="")
     note = serializers.CharField(required=False, max_length=2000, allow_blank=True, default="")
     longitude = serializers.FloatField(required=False, min_value=-180, max_value=180)
     latitude = serializers.FloatField(required=False, min_value=-90, max_value=90)
