@@ -231,7 +231,7 @@ def _shifts(crews: list[Crews], patterns: dict[int, list[ShiftPattern]], region:
         if (day + crew.unit.pk) % 7 or crew.unit.pk % 7
     ]
     RosterEntry.objects.bulk_create(entries, batch_size=2_000)
-    running = [entry for entry in entries if entry.starts_at <= now < entry.ends_at]
+    begun = [entry for entry in entries if entry.starts_at <= now]
     Duty.objects.bulk_create(
         Duty(
             agency_id=entry.shift.agency_id,
@@ -241,9 +241,10 @@ def _shifts(crews: list[Crews], patterns: dict[int, list[ShiftPattern]], region:
             roster_entry=entry,
             started_at=entry.starts_at,
             expected_until=entry.ends_at,
+            ended_at=entry.ends_at if entry.ends_at <= now else None,
             is_synthetic=True,
         )
-        for entry in running
+        for entry in begun
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 PR_SET_PDEATHSIG = 1
+HEAD_START_S = 3.0
 COLOURS = (36, 35, 34, 33, 32, 96, 95, 94)
 
 
@@ -103,8 +104,9 @@ class Supervisor:
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGHUP, stop)
-        for program in self.programs:
-            self._start(program)
+        # The first is the one people wait for: on a small machine all at once would each take as long as all together.
+        for program in self.programs[1:]:
+            program.not_before = time.monotonic() + HEAD_START_S
         checked_at = time.monotonic()
         try:
             while not self.stopping:
