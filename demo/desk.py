@@ -9,12 +9,11 @@ from datetime import datetime
 from django.utils import timezone
 
 from core.errors import DomainError
+from demo.door import Door
 from incidents.lifecycle import Disposition, State
 from incidents.models import Incident
 from incidents.services import classify_incident, close_incident
 from patrol.models import Assignment, AssignmentState, Unit
-from patrol.services.assignments import assign, move_assignment
-from patrol.services.recommend import advise
 from patrol.services.units import states_of
 
 logger = logging.getLogger(__name__)
@@ -39,7 +38,10 @@ class Sent:
 
 
 class Desk:
-    """Acts for the synthetic force alone: real units that somebody adds are left to people."""
+    """Acts for the synthetic force alone, through the API: real units that somebody adds are left to people."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
 
     def open_assignments(self) -> list[Sent]:
         """What the units are to do now, in the order they are to do it. A stop whose time has passed is left to be closed by time."""
@@ -56,13 +58,12 @@ class Desk:
 
     def move(self, one: Sent, to: str) -> bool:
         """Pass a crew's step on; somebody else may have been quicker."""
-        try:
-            done = move_assignment(assignment=Assignment.objects.get(pk=one.id), to=to, by=None, expected=one.state)
-        except DomainError as refusal:
-            logger.info("not moved: %s", refusal.message)
+        answer = self.door.post(f"/api/v1/patrol/assignments/{one.id}/move", {"state": to, "expected": one.state})
+        if answer.status_code != 200:
+            logger.info("not moved: %d", answer.status_code)
             return False
-        if to == AssignmentState.DONE and done.incident_id:
-            self._close(done.incident_id)
+        if to == AssignmentState.DONE and one.kind == Assignment.Kind.INCIDENT:
+            self._close(Assignment.objects.select_related("incident").get(pk=one.id).incident)
         return True
 
     def dispatch_what_waits(self) -> int:
@@ -87,14 +88,17 @@ class Desk:
         return sent
 
     def _send(self, incident: Incident) -> bool:
-        advice = advise(incident=incident, by=None)
-        units = Unit.objects.filter(is_synthetic=True).in_bulk([row["unit"] for row in advice.ranked if row["advised"]])
-        for unit in units.values():
-            seen = states_of([unit.pk])[unit.pk].open_assignments
-            assign(unit=unit, by=None, kind=Assignment.Kind.INCIDENT, incident=incident, recommendation=advice, seen=seen)
-        return bool(units)
+        advice = self.door.post("/api/v1/patrol/recommendations", {"incident": incident.ref})
+        if advice.status_code != 201:
+            return False
+        units = Unit.objects.filter(is_synthetic=True).in_bulk(advice.json()["advised"])
+        sent = False
+        for pk in units:
+            seen = list(states_of([pk])[pk].open_assignments)
+            told = {"unit": pk, "incident": incident.ref, "recommendation": advice.json()["id"], "seen": seen}
+            sent |= self.door.post("/api/v1/patrol/assignments", told).status_code == 201
+        return sent
 
-    def _close(self, incident_id: int) -> None:
-        incident = Incident.objects.get(pk=incident_id)
-        if incident.state == State.CLEARED:
+    def _close(self, incident: Incident | None) -> None:
+        if incident is not None and incident.state == State.CLEARED:
             close_incident(incident=incident, by=None, disposition=Disposition.RESOLVED)

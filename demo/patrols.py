@@ -1,5 +1,5 @@
-"""The demo's units at work: their trackers report, their crews answer, and a desk sends them. Positions go through the
-API, everything else through the verbs that people's doors call."""
+"""The demo's units at work: their trackers report, their crews answer, and a desk sends them. Positions and sendings
+go through the API; whose shift begins or ends, and which plan is in force, by the verbs that people's doors call."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from django.utils import timezone
 
 from core.errors import DomainError
 from demo.desk import Desk, Sent
+from demo.door import SignedIn
 from demo.fleet import Car
 from demo.planner import keep_planned
-from demo.services.accounts import simulator_file
+from demo.services.accounts import desk_file, simulator_file
 from patrol.models import Duty, RosterEntry, Unit
 from patrol.services.duty import go_off_duty, go_on_duty
 
@@ -48,9 +49,9 @@ class Patrols:
 
     def run(self) -> None:
         keys = json.loads(simulator_file().read_text())
-        with httpx.Client(base_url=self.base_url, timeout=15) as client:
+        with httpx.Client(base_url=self.base_url, timeout=15) as client, httpx.Client(base_url=self.base_url, timeout=15) as at_desk:
             self._wait_until_ready(client)
-            desk = Desk()
+            desk = Desk(SignedIn(at_desk, **json.loads(desk_file().read_text())))
             logger.info("driving the demo's units through %s, a position every %.0f s", self.base_url, self.every_s)
             for tick in self._ticks():
                 close_old_connections()

@@ -34,6 +34,7 @@ PEOPLE = (
     Person(Role.OFFICER, "police", ("KW-HA", "KW-KU")),
     Person(Role.AUDITOR, None, None),
 )
+DESK = "simulator-desk"
 SIMULATED = ("police", "traffic", "fire", "ems", "municipality")
 
 
@@ -43,6 +44,31 @@ def accounts_file() -> Path:
 
 def simulator_file() -> Path:
     return Path(settings.VAR_DIR) / "simulator-keys.json"
+
+
+def desk_file() -> Path:
+    return Path(settings.VAR_DIR) / "simulator-desk.json"
+
+
+def create_simulator_desk() -> bool:
+    """The supervisor whom the simulated units' desk signs in as; returns whether they were made. Nobody else knows the password."""
+    if User.objects.filter(username=DESK).exists():
+        return False
+    password = secrets.token_urlsafe(24)
+    with transaction.atomic():
+        user = User(
+            username=DESK,
+            full_name="Simulator · desk",
+            role=Role.SUPERVISOR,
+            sees_all_agencies=True,
+            sees_all_governorates=True,
+            language=User.Language.ENGLISH,
+        )
+        user.set_password(password)
+        user.save()
+        audit.record("demo.desk", obj=user)
+        write_private(desk_file(), json.dumps({"username": DESK, "password": password}))
+    return True
 
 
 def create_demo_accounts() -> bool:

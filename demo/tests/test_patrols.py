@@ -11,10 +11,11 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from demo.desk import Desk
 from demo.patrols import Patrols, change_crews, units_on_duty
 from demo.planner import keep_planned
-from demo.services.accounts import create_demo_accounts, simulator_file
+from demo.services.accounts import DESK, create_demo_accounts, create_simulator_desk, simulator_file
 from demo.services.force import create_demo_force
 from geography.models import Region
 from geography.services.gazetteer import load_gazetteer
@@ -33,12 +34,24 @@ class Door:
         return Client().post(url, json, content_type="application/json", headers=headers)
 
 
+class DeskDoor:
+    """The API as the desk's own person, over Django's test client."""
+
+    def __init__(self):
+        self.client = Client()
+        self.client.force_login(User.objects.get(username=DESK), backend="django.contrib.auth.backends.ModelBackend")
+
+    def post(self, path, told):
+        return self.client.post(path, told, content_type="application/json")
+
+
 @pytest.fixture
 def fleet(db, settings, tmp_path):
     settings.VAR_DIR = tmp_path
     ensure_vocabulary()
     load_gazetteer()
     create_demo_accounts()
+    assert create_simulator_desk() and not create_simulator_desk()
     create_demo_force(region=Region.objects.get(is_default=True))
     return Patrols(base_url="http://none", rng=random.Random(1))
 
@@ -69,10 +82,11 @@ def test_the_desk_sends_the_advised_unit_and_the_crew_brings_it_to_its_end(fleet
         location=station,
     ).incident
     Incident.objects.filter(pk=incident.pk).update(is_synthetic=True)
-    desk = Desk()
+    desk = Desk(DeskDoor())
     assert desk.dispatch_what_waits() == 1
     assignment = Assignment.objects.get(incident=incident)
     assert assignment.recommendation_id is not None and assignment.override_reason == ""
+    assert assignment.assigned_by == User.objects.get(username=DESK)
     for following in ("accepted", "en_route", "on_scene", "done"):
         (sent,) = desk.open_assignments()
         assert desk.move(sent, following)

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from core.errors import DomainError
-from demo.services.accounts import create_demo_accounts
+from demo.services.accounts import create_demo_accounts, create_simulator_desk
 from demo.services.force import create_demo_force
 from demo.services.history import seed_history
 from geography.models import Region
@@ -73,6 +73,7 @@ class Command(BaseCommand):
         if create_demo_accounts():
             self._say("made the demo's accounts")
         region = Region.objects.get(is_default=True)
+        create_simulator_desk()
         units = create_demo_force(region=region)
         if units:
             self._say(f"put {units} units on duty, with crews for four weeks")
