@@ -16,6 +16,17 @@ class Role(models.TextChoices):
     PARTNER = "partner", _("Partner")
 
 
+# Verbs on alerts: ``alerts.permissions`` says what each means. Whoever is paged may see and acknowledge that alert, whatever their role.
+_HEARS_ALERTS = frozenset({"see_alerts", "ack_alert"})
+_RUNS_ALERTS = _HEARS_ALERTS | {
+    "override_alert",
+    "raise_alert",
+    "draft_rule",
+    "activate_rule",
+    "manage_alerts",
+    "manage_oncall",
+}
+
 # Verbs on incidents and on the force, by role. A verb that is not listed is refused.
 CAPABILITIES: dict[str, frozenset[str]] = {
     Role.SUPERADMIN: frozenset(
@@ -51,7 +62,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "run_trial",
             "consent_aid",
         }
-    ),
+    )
+    | _RUNS_ALERTS,
     Role.SUPERVISOR: frozenset(
         {
             "open",
@@ -81,8 +93,11 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "run_trial",
             "consent_aid",
         }
+    )
+    | _RUNS_ALERTS,
+    Role.ANALYST: frozenset(
+        {"annotate", "import", "run_pipeline", "plan", "study_coverage", "watch_units", "run_trial", "see_alerts", "draft_rule"}
     ),
-    Role.ANALYST: frozenset({"annotate", "import", "run_pipeline", "plan", "study_coverage", "watch_units", "run_trial"}),
     Role.DISPATCHER: frozenset(
         {
             "open",
@@ -97,9 +112,11 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "raise_sos",
             "answer_sos",
         }
-    ),
+    )
+    | _HEARS_ALERTS
+    | {"raise_alert", "override_alert"},
     Role.OFFICER: frozenset({"move", "annotate", "act_in_field", "report_position", "raise_sos"}),
-    Role.AUDITOR: frozenset({"read_audit", "watch_units"}),
+    Role.AUDITOR: frozenset({"read_audit", "watch_units", "see_alerts"}),
     Role.PARTNER: frozenset(),
 }
 
@@ -163,6 +180,20 @@ _WRITTEN_BY_SERVICES = frozenset(
         "patrol.sos",
         "patrol.welfarecheck",
         "patrol.shiftpack",
+        "alerts.alert",
+        "alerts.alertlog",
+        "alerts.occurrence",
+        "alerts.ruleversion",
+        "alerts.rulereplay",
+        "alerts.escalationrun",
+        "alerts.steprun",
+        "alerts.heartbeat",
+        "alerts.page",
+        "alerts.delivery",
+        "alerts.deliveryattempt",
+        "alerts.receipt",
+        "alerts.pushsubscription",
+        "alerts.shiftswap",
     }
 )
 # Others lean on these for good: they are taken out of use, never removed.
@@ -183,6 +214,10 @@ _NEVER_REMOVED = frozenset(
         "patrol.member",
         "patrol.shift",
         "patrol.rosterentry",
+        "alerts.alertrule",
+        "alerts.escalationpolicy",
+        "alerts.oncallschedule",
+        "alerts.contact",
     }
 )
 _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
@@ -209,8 +244,26 @@ _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
     "patrol.mutualaid": _EDIT,
     "patrol.geofence": _ALL,
     "patrol.roadclosure": _EDIT,
+    "alerts.alertrule": _EDIT,
+    "alerts.specialperiod": _ALL,
+    "alerts.silence": _EDIT,
+    "alerts.inhibition": _ALL,
+    "alerts.escalationpolicy": _EDIT,
+    "alerts.policystep": _ALL,
+    "alerts.oncallschedule": _EDIT,
+    "alerts.oncalllayer": _ALL,
+    "alerts.layermember": _ALL,
+    "alerts.oncalloverride": _EDIT,
+    "alerts.contact": _EDIT,
+    "alerts.contactmethod": _ALL,
+    "alerts.notificationrule": _ALL,
+    "alerts.preferences": _EDIT,
+    "alerts.messagetemplate": _ALL,
+    "alerts.channelhealth": frozenset({"view", "change"}),
 }
-_ANALYSTS_MAY_EDIT = frozenset({"incidents.typemapping", "incidents.severitymapping", "incidents.importrun", "incidents.rejectedrow"})
+_ANALYSTS_MAY_EDIT = frozenset(
+    {"incidents.typemapping", "incidents.severitymapping", "incidents.importrun", "incidents.rejectedrow", "alerts.alertrule"}
+)
 
 
 def admin_actions(role: str, model_label: str) -> frozenset[str]:

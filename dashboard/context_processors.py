@@ -29,6 +29,11 @@ class Shell:
         }
     )  # fmt: skip
 
+    # The same of the pages under "Alerts".
+    ALERTS = frozenset(
+        {"alerts", "rules", "policies", "oncall", "silences", "deliveries", "templates", "channels", "contacts", "alertstats", "mypages"}
+    )
+
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
@@ -64,7 +69,8 @@ class Shell:
 
     @property
     def section(self) -> str:
-        return "analysis" if self.page in self.ANALYSIS else "patrol" if self.page in self.PATROL else self.page
+        sections = {"analysis": self.ANALYSIS, "patrol": self.PATROL, "alerts": self.ALERTS}
+        return next((name for name, pages in sections.items() if self.page in pages), self.page)
 
     @property
     def may_watch_units(self) -> bool:
@@ -77,6 +83,14 @@ class Shell:
     @property
     def may_patrol(self) -> bool:
         return self.may_watch_units or self.may_act_in_field
+
+    @property
+    def may_see_alerts(self) -> bool:
+        return self.user is not None and self.user.can("see_alerts")
+
+    @property
+    def may_manage_alerts(self) -> bool:
+        return self.user is not None and self.user.can("manage_alerts")
 
     @property
     def may_answer_sos(self) -> bool:

@@ -46,6 +46,7 @@ class Scope(models.TextChoices):
     FORECASTS_READ = "forecasts:read", _("Read forecasts")
     PATROL_READ = "patrol:read", _("Read units, plans and coverage")
     TELEMETRY_WRITE = "telemetry:write", _("Send positions")
+    ALERTS_READ = "alerts:read", _("Read alerts, statistics and who is on call")
 
 
 class Partner(models.Model):

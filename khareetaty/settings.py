@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "accounts",
     "incidents",
     "patrol",
+    "alerts",
     "interop",
     "dashboard",
     "demo",
@@ -192,6 +193,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "ingest", "description": "Send reports. What is answered with a 2xx is committed."},
         {"name": "incidents", "description": "Read what became of them, within your key's agency and governorates."},
         {"name": "patrol", "description": "Units, positions, plans, and what came of them."},
+        {"name": "alerts", "description": "What people must hear of, who was told, who acknowledged; rules, policies, who is on call."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -19,5 +19,6 @@ urlpatterns = [
     path("", include("dashboard.urls_map")),
     path("", include("dashboard.urls_trust")),
     path("", include("dashboard.patrol_urls")),
+    path("", include("dashboard.alert_urls")),
     path("", include("dashboard.urls")),
 ]

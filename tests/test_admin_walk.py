@@ -40,7 +40,7 @@ from patrol.tests.safety import rows_of_safety
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
-OURS = ["core", "geography", "accounts", "incidents", "patrol", "interop"]
+OURS = ["core", "geography", "accounts", "incidents", "patrol", "alerts", "interop"]
 # A screen may ask the database this often, however many rows it shows: session and person included.
 LIST_QUERIES = 14
 

@@ -53,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))
+urlpatterns.append(path("", include("interop.api.alerts.urls")))
 for kind, single, batch in intake_views():
     urlpatterns += [
         path(f"ingest/{kind}", single.as_view(), name=f"api-ingest-{kind}"),

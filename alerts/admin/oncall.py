@@ -1,0 +1,1 @@
+"""The command centre's screens of oncall."""

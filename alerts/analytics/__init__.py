@@ -1,0 +1,1 @@
+"""PURE: time arithmetic and matching. Arrays, dataclasses and moments in; no Django, no clock, no network."""

@@ -1,0 +1,108 @@
+"""Chainable reads. Every door starts from ``visible_to``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from accounts.jurisdiction import jurisdiction_of
+from patrol.querysets import ScopedQuerySet
+
+
+class OwnedQuerySet(models.QuerySet[Any]):
+    """Rows of an agency, or of the whole ministry where there is none: those are seen by everybody who works here."""
+
+    AGENCY = "agency_id"
+
+    def visible_to(self, viewer: object) -> Self:
+        agencies = jurisdiction_of(viewer).agency_ids
+        if agencies is None:
+            return self
+        if not agencies:
+            return self.none()
+        return self.filter(Q(**{f"{self.AGENCY}__in": sorted(agencies)}) | Q(**{f"{self.AGENCY}__isnull": True}))
+
+
+class RuleQuerySet(OwnedQuerySet):
+    def active(self) -> Self:
+        return self.filter(state="active")
+
+
+class PolicyQuerySet(OwnedQuerySet):
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+
+class SilenceQuerySet(ScopedQuerySet):
+    def in_force(self, *, at: datetime | None = None) -> Self:
+        at = at or timezone.now()
+        return self.filter(starts_at__lte=at, ends_at__gt=at)
+
+
+class ScheduleQuerySet(ScopedQuerySet):
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+
+class OfScheduleQuerySet(ScopedQuerySet):
+    AGENCY = "schedule__agency_id"
+    GOVERNORATE = "schedule__governorate_id"
+
+
+class AlertQuerySet(ScopedQuerySet):
+    def visible_to(self, viewer: object) -> Self:
+        """Those of the viewer's jurisdiction, and those they were paged for."""
+        from alerts.models import Page
+
+        mine = jurisdiction_of(viewer)
+        inside = mine.condition()
+        if not inside:  # everything
+            return self
+        user_id = getattr(viewer, "pk", None) if getattr(viewer, "audit_kind", "") == "user" and mine.agency_ids != frozenset() else None
+        if user_id is None:
+            return self.filter(inside)
+        return self.filter(inside | Q(Exists(Page.objects.filter(alert=OuterRef("pk"), user_id=user_id))))
+
+    def open(self) -> Self:
+        return self.exclude(state="resolved")
+
+    def firing(self) -> Self:
+        return self.filter(state="firing")
+
+    def quiet(self, *, at: datetime | None = None) -> Self:
+        """Open, but paging nobody for now: snoozed, muted, silenced or inhibited."""
+        at = at or timezone.now()
+        return self.open().filter(
+            Q(snoozed_until__gt=at) | Q(muted_until__gt=at) | Q(silenced_by__isnull=False) | Q(inhibited_by__isnull=False)
+        )
+
+    def for_card(self) -> Self:
+        """With all that an alert's card shows."""
+        return self.select_related(
+            "rule", "agency", "governorate", "zone", "incident", "acknowledged_by", "acknowledged_by_contact", "silenced_by", "inhibited_by"
+        ).defer("governorate__boundary", "zone__boundary")
+
+
+class OfAlertQuerySet(ScopedQuerySet):
+    AGENCY = "alert__agency_id"
+    GOVERNORATE = "alert__governorate_id"
+
+
+class EscalationRunQuerySet(OfAlertQuerySet):
+    def due(self, *, at: datetime | None = None) -> Self:
+        at = at or timezone.now()
+        return self.filter(state="running", next_at__lte=at).filter(Q(lease_until=None) | Q(lease_until__lt=at))
+
+
+class PageQuerySet(OfAlertQuerySet):
+    def going(self) -> Self:
+        return self.filter(state__in=["running", "held"])
+
+
+class DeliveryQuerySet(OfAlertQuerySet):
+    def going(self) -> Self:
+        return self.filter(state__in=["pending", "sending", "sent"])

@@ -1,0 +1,1 @@
+"""Pages, deliveries, attempts, receipts, words, limits."""

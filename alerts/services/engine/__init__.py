@@ -1,0 +1,1 @@
+"""From the event log to alerts: what active rules make of each batch of events."""

@@ -1,0 +1,1 @@
+"""Addresses, quiet hours and notification rules of people and contacts."""

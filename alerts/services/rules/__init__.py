@@ -1,0 +1,1 @@
+"""Rules as people write them: forms, words, files, replay, and the second person who switches them on."""

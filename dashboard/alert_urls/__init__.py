@@ -1,0 +1,16 @@
+"""The pages of alerts: a file a part. The first word of a URL's name is the page it stands for in the line of links (``Shell.ALERTS``)."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+from dashboard.alert_urls import alerts, delivery, escalation, oncall, people, rules
+
+urlpatterns: list[URLPattern] = [
+    *rules.urlpatterns,
+    *escalation.urlpatterns,
+    *oncall.urlpatterns,
+    *delivery.urlpatterns,
+    *people.urlpatterns,
+    *alerts.urlpatterns,
+]
