@@ -66,11 +66,9 @@ def test_what_is_wrong_is_named(source: str, data: object, named: str) -> None:
 def test_an_event_is_asked_for_its_words() -> None:
     condition = parse("event", {"types": ["hot_spot.changed"], "where": {"change": ["born"]}})
     assert isinstance(condition, EventCondition)
-    assert (
-        condition.admits({"change": "born", "category": "fire"})
+    assert condition.admits({"change": "born", "category": "fire"})
     assert not condition.admits({"change": "gone"})
     assert not condition.admits({})
-    )
 
 
 NIGHT = {"when": {"from": "22:00", "to": "05:00"}, "escalate_percent": 50}
