@@ -1,1 +1,0 @@
-"""Addresses, quiet hours and notification rules of people and contacts."""
