@@ -23,7 +23,13 @@ from geography.services import rebuild_pieces
 from incidents.models import Incident, IncidentType, Source
 from incidents.services import open_incident
 
-pytest_plugins = ["tests.live_server", "patrol.tests.force", "patrol.tests.planning", "alerts.tests.alerting"]
+pytest_plugins = [
+    "tests.live_server",
+    "patrol.tests.force",
+    "patrol.tests.planning",
+    "alerts.tests.alerting",
+    "alerts.tests.servers.fixtures",
+]
 
 # Playwright's synchronous driver runs a loop in the thread that also uses the ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

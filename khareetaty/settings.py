@@ -226,6 +226,31 @@ ROUTING_KIND = env("ROUTING_KIND", default="osrm")  # or valhalla
 PLAN_ITERATIONS = env.int("PLAN_ITERATIONS", default=8000)  # of the route search; it stops by the clock too, and a plan says if it did
 ROADS_MAX_MB = env.int("ROADS_MAX_MB", default=1024)  # largest extract import_roads takes
 
+# --- alerts: how they reach people ------------------------------------------------------------------------------------
+# What is empty here is a channel that this site does not have; the page of channels says which variable it waits for.
+PUBLIC_URL = env("PUBLIC_URL", default="").rstrip("/")  # how providers and links in messages reach us, from outside
+ALERT_SEND_TIMEOUT_S = env.float("ALERT_SEND_TIMEOUT_S", default=15)  # no hand-over to a provider takes longer
+EMAIL_URL = env("EMAIL_URL", default="")  # smtp+tls://user:password@host:587; filemail:///folder writes files
+ALERT_FROM_EMAIL = env("ALERT_FROM_EMAIL", default="Khareetaty <alerts@localhost>")
+TWILIO_ACCOUNT_SID = env("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env("TWILIO_AUTH_TOKEN", default="")
+TWILIO_SMS_FROM = env("TWILIO_SMS_FROM", default="")  # a number, a sender's name, or a messaging service (MG…)
+TWILIO_WHATSAPP_FROM = env("TWILIO_WHATSAPP_FROM", default="")  # +number
+TWILIO_VOICE_FROM = env("TWILIO_VOICE_FROM", default="")  # +number
+TWILIO_API_URL = env("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/")
+VAPID_PRIVATE_KEY = env("VAPID_PRIVATE_KEY", default="")  # web push: who we are to browsers' push services
+VAPID_PUBLIC_KEY = env("VAPID_PUBLIC_KEY", default="")
+VAPID_SUBJECT = env("VAPID_SUBJECT", default="mailto:alerts@localhost")
+PUSH_ALLOW = env.list("PUSH_ALLOW", default=[])  # private hosts that may be push services
+SLACK_WEBHOOK_URL = env("SLACK_WEBHOOK_URL", default="")
+ALERT_WEBHOOKS = env.json("ALERT_WEBHOOKS", default={})  # {"name": {"url": "https://…", "secret": "whsec_…"}}
+ALERT_WEBHOOK_ALLOW = env.list("ALERT_WEBHOOK_ALLOW", default=[])  # private hosts or networks that webhooks may reach
+SMS_GATEWAY_KIND = env("SMS_GATEWAY_KIND", default="")  # http or smpp: a gateway or modem beside us, where there is no internet
+SMS_GATEWAY_URL = env("SMS_GATEWAY_URL", default="")  # http(s)://host/send, or smpp://user:password@host:2775
+SMS_GATEWAY_TOKEN = env("SMS_GATEWAY_TOKEN", default="")  # what we show an HTTP gateway
+SMS_GATEWAY_SECRET = env("SMS_GATEWAY_SECRET", default="")  # what the gateway shows us with replies and receipts
+SMS_GATEWAY_FROM = env("SMS_GATEWAY_FROM", default="")
+
 # --- background work -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
