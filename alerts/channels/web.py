@@ -156,18 +156,15 @@ def call(
     parts = urlsplit(url)
     network = _Network(timeout_s or settings.ALERT_SEND_TIMEOUT_S, guard)
     host = parts.hostname or ""
-    given: dict[str | bytes, str | bytes] = {
-        "Host": parts.netloc.rpartition("@")[2],
-        "User-Agent": "Khareetaty",
-        "Connection": "close",
-        **headers,
-    }
+    given = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "Khareetaty", "Connection": "close"}
+    given |= {**headers, "Content-Length": str(len(body))}
+    raw = [(name.encode(), value.encode()) for name, value in given.items()]
     try:
         with (
             httpcore.ConnectionPool(
                 ssl_context=_tls(), network_backend=network, max_connections=1, max_keepalive_connections=0, retries=0
             ) as pool,
-            pool.stream(method, url, headers={**given, "Content-Length": str(len(body))}, content=body) as response,
+            pool.stream(method, url, headers=raw, content=body) as response,
         ):
             kept = bytearray()
             for chunk in response.iter_stream():
