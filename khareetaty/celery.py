@@ -45,5 +45,7 @@ app.conf.beat_schedule = {
     "plans: sweep": {"task": "patrol.sweep_plans", "schedule": 20.0, "options": {"expire_seconds": 20}},
     # Packs of shifts that are about to end; those that are not signed half an hour after it.
     "packs: due": {"task": "patrol.look_after_packs", "schedule": crontab(minute="*/5"), "options": {"expire_seconds": 240}},
+    # The second path beside `manage.py pager`, which does the same many times a second: with the pager dead, steps are ten seconds late.
+    "alerts: steps": {"task": "alerts.run_escalations", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }
