@@ -53,7 +53,7 @@ def paged(alert: Alert) -> list[Any]:
 
 def run_to_the_end(alert: Alert) -> list[datetime]:
     """Run every step at the very moment it is due; the moments."""
-    moments = []
+    moments: list[datetime] = []
     while (run := run_of(alert)).state == "running":
         at = run.next_at
         assert at is not None and len(moments) < 100

@@ -64,7 +64,7 @@ def _advised(alert: Alert) -> list[Unit]:
 
 def _nearest_free(alert: Alert) -> list[Unit]:
     """Free units on duty of the alert's agency in its governorate, the nearest first as their last positions tell."""
-    units = Unit.objects.filter(agency_id=alert.agency_id).on_duty()
+    units = Unit.objects.filter(agency_id=alert.agency_id or 0).on_duty()
     if alert.governorate_id is not None:
         units = units.filter(governorate_id=alert.governorate_id)
     place = _place_of(alert)

@@ -48,12 +48,12 @@ def resolve(step: Mapping[str, Any], alert: Any, at: datetime) -> list[Target]:
     """
     kind = step["kind"]
     if kind == Kind.CONTACT:
-        return _contacts(Contact.objects.filter(pk=step.get("contact"), is_active=True), kind, step)
+        return _contacts(Contact.objects.filter(pk=step.get("contact") or 0, is_active=True), kind, step)
     if kind == Kind.OPERATIONS_ROOM:
         return _contacts(_rooms(step.get("agency") or alert.agency_id, alert.governorate_id), kind, step)
     users = User.objects.filter(is_active=True)
     if kind == Kind.PERSON:
-        found = users.filter(pk=step.get("user"))
+        found = users.filter(pk=step.get("user") or 0)
     elif kind == Kind.ROLE:
         found = _inside(users.filter(role=step.get("role") or ""), step.get("agency") or alert.agency_id, alert.governorate_id)
     elif kind == Kind.COMMAND_CENTRE:
@@ -72,8 +72,8 @@ def resolve(step: Mapping[str, Any], alert: Any, at: datetime) -> list[Target]:
 
 def fallback_of(snapshot: Mapping[str, Any]) -> list[Target]:
     """Whom the policy names for the case that nobody is reached: on duty or not."""
-    found = _people(User.objects.filter(pk=snapshot.get("fallback_user"), is_active=True), "fallback", {})
-    return found + _contacts(Contact.objects.filter(pk=snapshot.get("fallback_contact"), is_active=True), "fallback", {})
+    found = _people(User.objects.filter(pk=snapshot.get("fallback_user") or 0, is_active=True), "fallback", {})
+    return found + _contacts(Contact.objects.filter(pk=snapshot.get("fallback_contact") or 0, is_active=True), "fallback", {})
 
 
 def on_duty(users: QuerySet[User], at: datetime) -> QuerySet[User]:
@@ -98,7 +98,7 @@ def _inside(users: QuerySet[User], agency_id: int | None, governorate_id: int | 
 
 def _rooms(agency_id: int | None, governorate_id: int | None) -> QuerySet[Contact]:
     """The governorate's operations room of that agency; where there is none, the agency's room for every governorate."""
-    rooms = Contact.objects.filter(kind=Contact.Kind.OPERATIONS_ROOM, is_active=True, agency_id=agency_id)
+    rooms = Contact.objects.filter(kind=Contact.Kind.OPERATIONS_ROOM, is_active=True, agency_id=agency_id or 0)
     here = rooms.filter(governorate_id=governorate_id) if governorate_id is not None else rooms.none()
     return here if here.exists() else rooms.filter(governorate=None)
 
