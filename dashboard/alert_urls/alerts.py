@@ -1,5 +1,20 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
 
-urlpatterns: list[URLPattern] = []
+from dashboard.views import alert_acts, alert_page, alert_queue
+
+PK = r"(?P<pk>[0-9]{1,18})"
+
+urlpatterns: list[URLPattern] = [
+    path("alerts/", alert_queue.page, name="alerts"),
+    path("alerts/rows/", alert_queue.rows, name="alerts-rows"),
+    path("alerts/acknowledge/", alert_acts.acknowledge_many, name="alerts-acknowledge"),
+    re_path(rf"^alerts/{PK}/$", alert_page.page, name="alerts-one"),
+    re_path(rf"^alerts/{PK}/part/$", alert_page.part, name="alerts-part"),
+    re_path(
+        rf"^alerts/{PK}/(?P<verb>acknowledge|snooze|mute|escalate|reassign|note|resolve)/$",
+        alert_acts.act,
+        name="alerts-act",
+    ),
+]  # fmt: skip
