@@ -76,7 +76,7 @@ class QueueFilter(forms.Form):
     mine = forms.BooleanField(required=False, label=gettext_lazy("Only those that page me"))
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="filter-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "filter-%s", **kwargs})
         self.viewer = viewer
 
     @cached_property

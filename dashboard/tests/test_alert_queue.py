@@ -146,5 +146,5 @@ def test_the_socket_rings_for_those_who_work_with_alerts_and_carries_no_words(fi
     assert presenter.room(cast.dispatcher, "alerts") is not None and presenter.room(cast.officer, "alerts") is None
     event = Event(type="alert.fired", subject_type="alert", subject_id=alert.pk, occurred_at=datetime.now(UTC))
     [told] = presenter.show([event], ["en", "ar"])
-    assert told.only_in == "alerts" and str(alert.pk) in told.texts["ar"] and alert.title_en not in told.texts["en"]
+    assert told is not None and told.only_in == "alerts" and str(alert.pk) in told.texts["ar"] and alert.title_en not in told.texts["en"]
     assert told.visible_to(cast.dispatcher.jurisdiction) and not told.visible_to(cast.firefighter.jurisdiction)
