@@ -1,1 +1,31 @@
-"""An alert's life: opened, grown, acknowledged, quieted, refired, resolved. Each verb is one transaction."""
+"""An alert's life. Every verb is one transaction: check, change, line in the log, event; the telling follows in the same transaction."""
+
+from alerts.services.alerts.acknowledging import acknowledge, escalate_now, note, reassign, unacknowledge
+from alerts.services.alerts.labels import labels_of
+from alerts.services.alerts.looking_after import look_after
+from alerts.services.alerts.opening import Seen, open_alert, raise_manual
+from alerts.services.alerts.quieting import mute, snooze
+from alerts.services.alerts.refiring import refire
+from alerts.services.alerts.resolving import resolve
+from alerts.services.alerts.silences import end_silence, make_silence, problem_with, would_silence
+
+__all__ = [
+    "Seen",
+    "acknowledge",
+    "end_silence",
+    "escalate_now",
+    "labels_of",
+    "look_after",
+    "make_silence",
+    "mute",
+    "note",
+    "open_alert",
+    "problem_with",
+    "raise_manual",
+    "reassign",
+    "refire",
+    "resolve",
+    "snooze",
+    "unacknowledge",
+    "would_silence",
+]
