@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from alerts import events
 from alerts.models import Alert, AlertLog, AlertState, EscalationRun, Silence
 from alerts.services.alerts import paging
 from alerts.services.alerts.acknowledging import is_quiet
@@ -24,7 +25,6 @@ from alerts.services.alerts.recording import announce, write
 from alerts.services.alerts.refiring import fire_again
 from alerts.services.alerts.resolving import close
 from alerts.services.alerts.silences import hush
-from alerts import events
 
 AT_ONCE = 200
 NOT_SO_LATE = timedelta(hours=12)  # a reminder that is older reminds nobody: the alert is resolved by time

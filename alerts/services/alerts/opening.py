@@ -329,7 +329,12 @@ def raise_manual(
         governorate_id=governorate_id,
         zone_id=zone.pk if zone else None,
         location=location,
-        facts={"raised_by": by.pk, "channels": list(channels), "users": [user.pk for user in users], "contacts": [contact.pk for contact in contacts]},
+        facts={
+            "raised_by": by.pk,
+            "channels": list(channels),
+            "users": [user.pk for user in users],
+            "contacts": [contact.pk for contact in contacts],
+        },
         by=by,
         now=now,
     )

@@ -36,7 +36,15 @@ def tell_resolved_by_time(*, alert: Alert, now: datetime) -> None:
     _call("delivery", "tell_resolved_by_time", alert=alert, now=now)
 
 
-def page(*, alert: Alert, user: User | None = None, contact: Contact | None = None, channels: Sequence[str] = (), why: str, now: datetime) -> None:  # fmt: skip
+def page(
+    *,
+    alert: Alert,
+    user: User | None = None,
+    contact: Contact | None = None,
+    channels: Sequence[str] = (),
+    why: str,
+    now: datetime,
+) -> None:
     _call(
         "delivery",
         "page_person",
