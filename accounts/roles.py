@@ -183,6 +183,7 @@ _WRITTEN_BY_SERVICES = frozenset(
         "alerts.alert",
         "alerts.alertlog",
         "alerts.occurrence",
+        "alerts.heldfiring",
         "alerts.ruleversion",
         "alerts.rulereplay",
         "alerts.escalationrun",

@@ -1,5 +1,5 @@
 from alerts.choices import Channel, Importance, Level, Through
-from alerts.models.alert import Alert, AlertLog, AlertState, Occurrence
+from alerts.models.alert import Alert, AlertLog, AlertState, HeldFiring, Occurrence
 from alerts.models.delivery import ChannelHealth, Delivery, DeliveryAttempt, DeliveryState, MessageTemplate, Page, Receipt
 from alerts.models.oncall import LayerMember, OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
 from alerts.models.people import Contact, ContactMethod, NotificationRule, Preferences, PushSubscription
@@ -21,6 +21,7 @@ __all__ = [
     "EscalationPolicy",
     "EscalationRun",
     "Heartbeat",
+    "HeldFiring",
     "Importance",
     "Inhibition",
     "LayerMember",

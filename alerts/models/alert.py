@@ -162,10 +162,13 @@ class Alert(models.Model):
 
 
 class Occurrence(models.Model):
-    """One event an alert stands for. The same event joins an alert once, however often the log is read."""
+    """One thing an alert stands for: an event, or an incident that was counted. Each joins an alert once, however often the log is read.
+
+    A counted incident has no event here: it may have come by a call, by an import of thousands, or have been reclassified.
+    """
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="occurrences", verbose_name=_("alert"))
-    event_id = models.BigIntegerField(verbose_name=_("event"))
+    event_id = models.BigIntegerField(null=True, blank=True, verbose_name=_("event"))
     at = models.DateTimeField(verbose_name=_("at"))
     incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("incident"))
     measure = models.FloatField(null=True, blank=True, verbose_name=_("measure"))
@@ -174,10 +177,33 @@ class Occurrence(models.Model):
         verbose_name = _("occurrence")
         verbose_name_plural = _("occurrences")
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["alert", "event_id"], name="occurrence_once")]
+        constraints = [models.UniqueConstraint(fields=["alert", "event_id", "incident"], name="occurrence_once", nulls_distinct=False)]
 
     def __str__(self) -> str:
         return f"{self.alert_id} · {self.event_id}"
+
+
+class HeldFiring(models.Model):
+    """What a rule found while its zone or its type was to be quiet (cooldown). It is looked at again when that ends: nothing is dropped.
+
+    The row is the queue. One for each (rule, group): what comes later takes the place of what came before, and keeps what it stood for.
+    """
+
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="held", verbose_name=_("rule"))
+    fingerprint = models.CharField(max_length=64, verbose_name=_("fingerprint"))
+    held_by = models.CharField(max_length=8, verbose_name=_("held by"), help_text=_("zone or type"))
+    due_at = models.DateTimeField(db_index=True, verbose_name=_("looked at again at"))
+    draft = models.JSONField(verbose_name=_("what it would say"))
+    held_at = models.DateTimeField(db_default=Now(), verbose_name=_("held since"))
+
+    class Meta:
+        verbose_name = _("held back by a cooldown")
+        verbose_name_plural = _("held back by cooldowns")
+        ordering = ["due_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["rule", "fingerprint"], name="held_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} · {self.due_at:%H:%M}"
 
 
 class AlertLog(models.Model):

@@ -96,7 +96,7 @@ def test_what_got_worse_after_it_was_acknowledged_fires_again(alerting: Alerting
 def test_what_comes_after_the_group_window_of_an_acknowledged_alert_is_a_new_one(alerting: Alerting, places: Places, cast: Cast) -> None:
     alert = opened(alerting, places)
     alerts.acknowledge(alert=alert, by=cast.supervisor, through=Through.SCREEN)
-    later = NOW + timedelta(minutes=61)
+    later = datetime.now(UTC) + timedelta(minutes=61)
     new = opened(alerting, places, event_id=2, group_window_min=60, now=later)
     alert.refresh_from_db()
     assert new.pk != alert.pk and new.parent == alert and new.state == AlertState.FIRING and going(new) == 1
@@ -192,7 +192,7 @@ def test_escalating_by_hand_brings_the_next_step_at_once_and_breaks_a_mute(alert
     alert = opened(alerting, places)
     EscalationRun.objects.filter(alert=alert).update(next_at=NOW + timedelta(hours=1))
     alerts.escalate_now(alert=alert, by=cast.supervisor, reason="fire spreads")
-    assert EscalationRun.objects.get(alert=alert).next_at <= datetime.now(UTC)
+    assert EscalationRun.objects.filter(alert=alert, next_at__lte=datetime.now(UTC)).count() == 1
     alerts.mute(alert=alert, by=cast.supervisor, until=datetime.now(UTC) + timedelta(hours=1), reason="exercise")
     alert = alerts.escalate_now(alert=alert, by=cast.supervisor, reason="no exercise after all")
     assert alert.muted_until is None and going(alert) == 1
@@ -233,8 +233,8 @@ def test_resolving_ends_it_and_the_same_thing_may_open_another(alerting: Alertin
 def test_an_alert_nobody_resolves_is_over_by_time(alerting: Alerting, places: Places, cast: Cast) -> None:
     alert = opened(alerting, places)
     alerts.acknowledge(alert=alert, by=cast.supervisor, through=Through.SCREEN)
-    assert alerts.look_after(now=NOW + timedelta(hours=23)) == {}
-    assert alerts.look_after(now=NOW + timedelta(hours=25))["by time"] == 1
+    assert "by time" not in alerts.look_after(now=alert.opened_at + timedelta(hours=23))
+    assert alerts.look_after(now=alert.opened_at + timedelta(hours=25))["by time"] == 1
     alert.refresh_from_db()
     assert (alert.state, alert.resolved_because) == ("resolved", "time")
 

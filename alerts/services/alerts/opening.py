@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.gis.geos import Point
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -164,7 +164,10 @@ def _begin(
     by: User | None,
     now: datetime,
 ) -> None:
-    keep_occurrences(alert, seen)
+    kept = keep_occurrences(alert, seen)
+    if kept > 1 and kept != alert.occurrence_count:
+        Alert.objects.filter(pk=alert.pk).update(occurrence_count=kept)
+        alert.occurrence_count = kept
     said = {"level": alert.level, "measure": alert.measure, "threshold": alert.threshold}
     write(alert, AlertLog.Kind.OPENED, by=by, facts=said)
     announce(events.ALERT_FIRED, alert, kind=alert.kind, level=alert.level, **({"rule": alert.rule.code} if alert.rule else {}))
@@ -173,16 +176,21 @@ def _begin(
     quiet_others(alert, quiets, now=now)
 
 
+_KEEP = """
+INSERT INTO alerts_occurrence (alert_id, event_id, at, incident_id, measure)
+SELECT %s, * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::float8[])
+ON CONFLICT DO NOTHING
+"""
+
+
 def keep_occurrences(alert: Alert, seen: Sequence[Seen]) -> int:
     """Write what is new among them; returns how many were."""
     if not seen:
         return 0
-    before = Occurrence.objects.filter(alert=alert).count() if alert.occurrence_count > 1 or len(seen) > 1 else None
-    Occurrence.objects.bulk_create(
-        [Occurrence(alert=alert, event_id=one.event_id, at=one.at, incident_id=one.incident_id, measure=one.measure) for one in seen],
-        ignore_conflicts=True,
-    )
-    return len(seen) if before is None else Occurrence.objects.filter(alert=alert).count() - before
+    columns = [[getattr(one, name) for one in seen] for name in ("event_id", "at", "incident_id", "measure")]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [alert.pk, *columns])
+        return cursor.rowcount
 
 
 def join(
@@ -205,7 +213,7 @@ def join(
     is_worse = Level(level).rank > Level(alert.level).rank
     changes: dict[str, Any] = {
         "last_seen_at": now,
-        "occurrence_count": Occurrence.objects.filter(alert=alert).count(),
+        "occurrence_count": Occurrence.objects.filter(alert=alert).count() if seen else F("occurrence_count") + 1,
         "resolve_due_at": Greatest(F("resolve_due_at"), now + timedelta(minutes=resolve_after_min)),
     }
     if measure is not None:
