@@ -1,0 +1,61 @@
+"""Threads that hand messages over: a few for each channel, so that a provider who does not answer holds up nobody else's messages."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import close_old_connections, connection
+
+from alerts.choices import Channel
+
+
+class Pool:
+    """Made when first needed; each thread keeps its own database connection until ``close``."""
+
+    def __init__(self) -> None:
+        self._executors: dict[str, ThreadPoolExecutor] = {}
+        self._busy: Counter[str] = Counter()
+        self._idle = threading.Condition()
+
+    def room(self, workers: int) -> dict[str, int]:
+        """How many more messages each channel could be given now without waiting in line."""
+        with self._idle:
+            return {channel: workers - self._busy[channel] for channel in Channel.values}
+
+    def submit(self, channel: str, workers: int, work: Callable[..., None], *given: Any) -> None:
+        with self._idle:
+            self._busy[channel] += 1
+            executor = self._executors.get(channel)
+            if executor is None:
+                executor = self._executors[channel] = ThreadPoolExecutor(workers, thread_name_prefix=f"send-{channel}")
+        executor.submit(self._run, channel, work, *given)
+
+    def _run(self, channel: str, work: Callable[..., None], *given: Any) -> None:
+        try:
+            close_old_connections()
+            work(*given)
+        finally:
+            with self._idle:
+                self._busy[channel] -= 1
+                self._idle.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Until nothing is under way."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not any(self._busy.values()), timeout_s)
+
+    def close(self) -> None:
+        """Let what is under way finish, and give the threads' connections back."""
+        with self._idle:
+            executors, self._executors = list(self._executors.values()), {}
+        for executor in executors:
+            for _ in range(executor._max_workers):
+                executor.submit(connection.close)
+            executor.shutdown(wait=True)
+
+
+POOL = Pool()
