@@ -108,7 +108,7 @@ def _claim(
             continue
         sender = sender_of(delivery.channel)
         why_not = _why_not(delivery, sender, meter)
-        if why_not or sender is None:
+        if why_not[0] or sender is None:
             _refuse(delivery, why_not[0], why_not[1], now=now)
             refused.append(delivery.page_id)
             continue

@@ -127,4 +127,4 @@ def number(value: float | None) -> str:
 
 
 def link_to(alert: Alert) -> str:
-    return f"{getattr(settings, 'PUBLIC_URL', '')}/alerts/{alert.pk}/"
+    return f"{settings.PUBLIC_URL}/alerts/{alert.pk}/"
