@@ -250,7 +250,6 @@ SMS_GATEWAY_URL = env("SMS_GATEWAY_URL", default="")  # http(s)://host/send, or 
 SMS_GATEWAY_TOKEN = env("SMS_GATEWAY_TOKEN", default="")  # what we show an HTTP gateway
 SMS_GATEWAY_SECRET = env("SMS_GATEWAY_SECRET", default="")  # what the gateway shows us with replies and receipts
 SMS_GATEWAY_FROM = env("SMS_GATEWAY_FROM", default="")
-# --- alerts: how often, and how hard -----------------------------------------------------------------------------------
 ALERT_RETRIES = env.int("ALERT_RETRIES", default=3)  # further tries of a message, for what can heal
 ALERT_RETRY_S = env.float("ALERT_RETRY_S", default=60)  # between two tries, spread by a fifth; a provider's Retry-After goes before it
 

@@ -18,7 +18,8 @@ from alerts.querysets import DeliveryQuerySet, PageQuerySet
 
 
 class Page(models.Model):
-    """One person is to be told of one alert by one step. It climbs its rungs until one is delivered and read, or the alert is acknowledged.
+    """One person is to be told of one alert by one step. It climbs its rungs until the alert is acknowledged: having
+    read it is no answer.
 
     The row is the queue: ``next_at`` says when the next rung is due. ``(step run, person)`` is unique: nobody is paged twice for one step.
     """

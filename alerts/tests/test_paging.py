@@ -162,7 +162,8 @@ def test_calling_the_pages_back_takes_everything_not_yet_handed_over(alerting, f
         state="acknowledged", acknowledged_by=cast.dispatcher, acknowledged_at=now, acknowledged_through="screen"
     )
     assert cancel_pages(alert=alert, because="acknowledged") == 2
-    mine.refresh_from_db(), other.refresh_from_db()
+    mine.refresh_from_db()
+    other.refresh_from_db()
     assert (mine.state, other.state) == ("answered", "cancelled")
     assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}
     sender = Scripted()

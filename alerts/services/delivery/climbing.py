@@ -106,7 +106,7 @@ def climb_at_once(pages: Iterable[int | None], *, now: datetime) -> None:
     """What a page's present rung sent has failed for good: no waiting for its time. The page's row is locked by the caller, or free."""
     for pk in {pk for pk in pages if pk is not None}:
         current = present(list(Delivery.objects.filter(page_id=pk).order_by("rung_no")))
-        if all(one.state in _OVER or one.channel == Channel.IN_APP and one.state not in REACHED for one in current):
+        if all(one.state in _OVER or (one.channel == Channel.IN_APP and one.state not in REACHED) for one in current):
             Page.objects.filter(pk=pk, state__in=GOING).update(next_at=Least(F("next_at"), now))
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.models import User
 from alerts.models import Channel, ContactMethod, Delivery, DeliveryState, Page, PushSubscription, Receipt
 from alerts.services.delivery.climbing import climb_at_once
 from alerts.services.delivery.states import lift
 
-# A provider's word -> what it means for the delivery. Words that say only "under way" mean nothing; unknown ones are kept, and mean nothing.
+# A provider's word -> what it means for the delivery. Words that say only "under way", and unknown ones, mean nothing.
 MEANS = {
     "sent": DeliveryState.SENT,
     "delivered": DeliveryState.DELIVERED,
@@ -74,9 +76,9 @@ def _apply(receipt: Receipt, found: Delivery, now: datetime) -> None:
     state = MEANS.get(receipt.status)
     if state is not None:
         failed = state == DeliveryState.FAILED
-        more = {"error_code": receipt.code or receipt.status, "error": ""} if failed else {"error_code": "", "error": ""}
+        more: dict[str, Any] = {"error_code": (receipt.code or receipt.status) if failed else "", "error": ""}
         if state == DeliveryState.SENT:
-            more["receipt_due_at"] = delivery.receipt_due_at  # type: ignore[assignment]
+            more["receipt_due_at"] = delivery.receipt_due_at
         if lift(delivery, state, at=now, **more):
             if failed:
                 note_failure(delivery, now=now)
@@ -108,12 +110,10 @@ def note_failure(delivery: Delivery, *, now: datetime, is_address_bad: bool = Fa
         PushSubscription.objects.filter(pk=delivery.subscription_id, gone_at=None).update(gone_at=now)
 
 
-def seen(*, user: object, ids: list[int], now: datetime | None = None) -> int:
+def seen(*, user: User, ids: list[int], now: datetime | None = None) -> int:
     """The person's own page has shown these alerts (by their numbers): what waited there for them is delivered."""
     now = now or timezone.now()
-    waiting = Delivery.objects.filter(
-        channel=Channel.IN_APP, state=DeliveryState.SENT, page__user_id=getattr(user, "pk", None), alert_id__in=ids[:500]
-    )
+    waiting = Delivery.objects.filter(channel=Channel.IN_APP, state=DeliveryState.SENT, page__user_id=user.pk, alert_id__in=ids[:500])
     shown = 0
     for delivery in waiting.select_related("alert"):
         with transaction.atomic():

@@ -7,7 +7,7 @@
 4. **Mark** what came of it.
 
 A process that dies between 1 and 2 has sent nothing: the row is taken up when its lease is over. Between 2 and 4 nobody can know: see
-``crashes.settle`` (docs/decisions/0186).
+```settle`` (docs/decisions/0186).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from alerts.services.delivery.states import lift
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # several times what a provider's call may last
+LEASE = timedelta(seconds=max(60.0, 3 * settings.ALERT_SEND_TIMEOUT_S))  # well beyond what a provider's call may last
 HAND_WITHIN_S = 20.0  # a claim not handed over by then is left to its lease: this process was stopped for a while
 MOST_RETRY_AFTER_S = 900.0
 # No honest row is due later, or leased longer: such a one was written by a clock that has been put back since.
@@ -58,9 +58,7 @@ class Claim:
     note: str = ""  # kept with the attempt
 
 
-def send_due(
-    *, limit: int = 50, owner: str = "", workers: int = 0, now: datetime | None = None, sender_of: SenderOf | None = None
-) -> int:
+def send_due(*, limit: int = 50, owner: str = "", workers: int = 0, now: datetime | None = None, sender_of: SenderOf | None = None) -> int:
     """Hand over what is due; returns how many were taken up. ``workers``: threads a channel, so that a slow provider delays no other
     channel; calls still under way when this returns keep their lease. Without any the calls are made here, one after the other."""
     given, owner = now, owner or "sender"
@@ -84,9 +82,7 @@ def _due(now: datetime) -> Q:
 
 
 @transaction.atomic
-def _claim(
-    *, limit: int, owner: str, now: datetime, sender_of: SenderOf, room: dict[str, int]
-) -> tuple[list[Claim], list[int | None]]:
+def _claim(*, limit: int, owner: str, now: datetime, sender_of: SenderOf, room: dict[str, int]) -> tuple[list[Claim], list[int | None]]:
     """What is to be handed over, and the pages of what was refused before anybody was called."""
     full = [channel for channel, free in room.items() if free <= 0]
     rows = (
@@ -181,9 +177,7 @@ def _over_words(delivery: Delivery, over: Over) -> dict[str, object]:
 
 def _write(delivery: Delivery, note: str) -> None:
     if delivery.alert_id is not None:
-        AlertLog.objects.create(
-            alert_id=delivery.alert_id, kind=AlertLog.Kind.DELIVERY, note=note[:400], facts={"delivery": delivery.pk}
-        )
+        AlertLog.objects.create(alert_id=delivery.alert_id, kind=AlertLog.Kind.DELIVERY, note=note[:400], facts={"delivery": delivery.pk})
 
 
 def deliver(claim: Claim, sender_of: SenderOf, *, now: datetime | None = None) -> None:
@@ -209,8 +203,8 @@ def deliver(claim: Claim, sender_of: SenderOf, *, now: datetime | None = None) -
         _mark_healing(claim, delivery, failure, sender, now=now or timezone.now())
     except Exception as error:  # a sender's bug is that message's failure, and no other's; whether it left nobody knows
         log.exception("the sender of %s failed on delivery %s", claim.channel, delivery.pk)
-        failure = TemporaryFailure(f"{type(error).__name__}: {error}", code="bug", may_have_been_taken=True)
-        _mark_healing(claim, delivery, failure, sender, now=now or timezone.now())
+        unknown = TemporaryFailure(f"{type(error).__name__}: {error}", code="bug", may_have_been_taken=True)
+        _mark_healing(claim, delivery, unknown, sender, now=now or timezone.now())
     else:
         _mark_taken(claim, delivery, answer, sender, now=now or timezone.now())
 
@@ -301,7 +295,9 @@ def _mark_healing(claim: Claim, attempt: Delivery, failure: TemporaryFailure, se
     if not _is_ours(claim, delivery, attempt):
         return
     if failure.may_have_been_taken and not may_repeat(delivery, sender):
-        _give_up(delivery, "unknown", _("Whether it was taken is not known, so it is not repeated: %(why)s") % {"why": failure.message}, now)
+        _give_up(
+            delivery, "unknown", _("Whether it was taken is not known, so it is not repeated: %(why)s") % {"why": failure.message}, now
+        )
     elif attempt.attempts > settings.ALERT_RETRIES:
         _give_up(delivery, failure.code or "gave_up", failure.message, now)
     elif not _still_wanted_now(delivery):
@@ -328,7 +324,7 @@ def _give_up(delivery: Delivery, code: str, why: str, now: datetime) -> None:
 def wait_before_retry(retry_after_s: float | None) -> float:
     """What the provider asked for, if it did, else the usual time; spread, so that those who failed together do not come together."""
     base = settings.ALERT_RETRY_S if retry_after_s is None else min(max(retry_after_s, 1.0), MOST_RETRY_AFTER_S)
-    spread = random.uniform(0.0, 0.1) if retry_after_s is not None else random.uniform(-0.2, 0.2)  # noqa: S311  no secret
+    spread = random.uniform(0.0, 0.1) if retry_after_s is not None else random.uniform(-0.2, 0.2)
     return float(base * (1 + spread))
 
 
