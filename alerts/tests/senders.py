@@ -19,7 +19,7 @@ class Scripted:
     takes_key: bool = False
     script: list[Any] = field(default_factory=list)
     taken: list[Message] = field(default_factory=list)
-    before: Callable[[Message], None] | None = None
+    before: Callable[[Message], object] | None = None
 
     def send(self, message: Message) -> Handed:
         if self.before is not None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.channels.base import Handed, PermanentFailure, TemporaryFailure
-from alerts.models import ChannelHealth, Delivery, DeliveryAttempt, Receipt
+from alerts.models import ChannelHealth, Delivery, DeliveryAttempt, DeliveryState, Receipt
 from alerts.services.delivery import apply_receipt, cancel_pages, climb_due, page_person, send_due
 from alerts.services.delivery.pool import POOL
 from alerts.services.delivery.sending import LEASE
@@ -287,9 +287,9 @@ def test_no_order_of_receipts_and_attempts_lowers_a_state_or_sends_a_rung_twice(
         look()
     assert ranks == sorted(ranks)
     assert len(sender.taken) == 1
-    meant = [RANK[state] for word, state in {"delivered": "delivered", "read": "read"}.items() if word in told]
-    failed = [RANK["failed"]] if {"failed", "undelivered"} & set(told) else []
-    assert ranks[-1] == max([RANK["sent"], *meant, *failed])
+    meant = [RANK[DeliveryState(word)] for word in ("delivered", "read") if word in told]
+    failed = [RANK[DeliveryState.FAILED]] if {"failed", "undelivered"} & set(told) else []
+    assert ranks[-1] == max([RANK[DeliveryState.SENT], *meant, *failed])
     page = delivery.page
     assert page.deliveries.values("rung_no", "channel").distinct().count() == page.deliveries.count()
 
