@@ -252,6 +252,8 @@ SMS_GATEWAY_SECRET = env("SMS_GATEWAY_SECRET", default="")  # what the gateway s
 SMS_GATEWAY_FROM = env("SMS_GATEWAY_FROM", default="")
 ALERT_RETRIES = env.int("ALERT_RETRIES", default=3)  # further tries of a message, for what can heal
 ALERT_RETRY_S = env.float("ALERT_RETRY_S", default=60)  # between two tries, spread by a fifth; a provider's Retry-After goes before it
+ALERT_AUDIT_EMAIL = env.list("ALERT_AUDIT_EMAIL", default=[])  # who is told, straight by EMAIL_URL, when alerts are late
+HEARTBEAT_URL = env("HEARTBEAT_URL", default="")  # asked once a minute while nothing is late; a watch outside notices when it is not
 
 # --- background work -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

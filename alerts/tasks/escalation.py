@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from alerts.services.escalation import auditor, heart
 from alerts.services.escalation.running import run_due
 
 
@@ -11,3 +12,10 @@ from alerts.services.escalation.running import run_due
 def run_escalations() -> int:
     """The second path: the pager does the same, many times a second."""
     return run_due(limit=500, owner="worker")
+
+
+@shared_task(name="alerts.audit")
+def audit_alerts() -> None:
+    """Whether anything is late. The pager and every open page ask the same."""
+    heart.beat(heart.BEAT)
+    auditor.look()

@@ -53,3 +53,27 @@ def page_person(
 def open_alert(**given: Any) -> Alert | None:
     verb = _verb("alerts.services.alerts", "open_alert")
     return verb(**given) if verb is not None else None
+
+
+def climb_due(*, limit: int, owner: str) -> int:
+    verb = _verb("alerts.services.delivery", "climb_due")
+    return int(verb(limit=limit, owner=owner)) if verb is not None else 0
+
+
+def send_due(*, limit: int, owner: str, workers: int) -> int:
+    verb = _verb("alerts.services.delivery", "send_due")
+    return int(verb(limit=limit, owner=owner, workers=workers)) if verb is not None else 0
+
+
+def let_messages_finish(*, within_s: float) -> None:
+    try:
+        pool = import_module("alerts.services.delivery.pool").POOL
+    except ImportError:
+        return
+    pool.wait(within_s)
+
+
+def look_after() -> None:
+    verb = _verb("alerts.services.alerts", "look_after")
+    if verb is not None:
+        verb()
