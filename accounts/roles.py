@@ -185,6 +185,7 @@ _WRITTEN_BY_SERVICES = frozenset(
         "alerts.occurrence",
         "alerts.heldfiring",
         "alerts.ruleversion",
+        "alerts.ruleproposal",
         "alerts.rulereplay",
         "alerts.escalationrun",
         "alerts.steprun",

@@ -4,7 +4,7 @@ from alerts.models.delivery import ChannelHealth, Delivery, DeliveryAttempt, Del
 from alerts.models.oncall import LayerMember, OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
 from alerts.models.people import Contact, ContactMethod, NotificationRule, Preferences, PushSubscription
 from alerts.models.policy import EscalationPolicy, EscalationRun, Heartbeat, PolicyStep, StepRun
-from alerts.models.rule import AlertRule, Inhibition, RuleReplay, RuleVersion, Silence, SpecialPeriod
+from alerts.models.rule import AlertRule, Inhibition, RuleProposal, RuleReplay, RuleVersion, Silence, SpecialPeriod
 
 __all__ = [
     "Alert",
@@ -37,6 +37,7 @@ __all__ = [
     "Preferences",
     "PushSubscription",
     "Receipt",
+    "RuleProposal",
     "RuleReplay",
     "RuleVersion",
     "ShiftSwap",

@@ -187,6 +187,29 @@ class RuleVersion(models.Model):
         return f"{self.rule_id} v{self.number}"
 
 
+class RuleProposal(models.Model):
+    """What a rule that was once switched on is to say next. It waits here for its second person, and what runs goes on as it is."""
+
+    rule = models.OneToOneField(AlertRule, on_delete=models.CASCADE, related_name="proposal", verbose_name=_("rule"))
+    number = models.PositiveIntegerField(verbose_name=_("version"))
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("last changed by")
+    )
+    changed_at = models.DateTimeField(auto_now=True, verbose_name=_("changed at"))
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("submitted by")
+    )
+    submitted_at = models.DateTimeField(null=True, blank=True, verbose_name=_("submitted at"))
+
+    class Meta:
+        verbose_name = _("change to a rule")
+        verbose_name_plural = _("changes to rules")
+        ordering = ["-changed_at"]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} v{self.number}"
+
+
 class RuleReplay(models.Model):
     """What a rule would have done in the last days, told from the log before it is switched on."""
 

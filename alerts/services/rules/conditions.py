@@ -25,6 +25,7 @@ FORECAST_MEASURES = ("expected", "over_usual_percent")
 FORECAST_PER = ("area", "governorate", "country")
 CAMERA_EVENTS = ("offline", "tampered", "degraded")
 MOST_WINDOW_H = 24 * 31
+GROUP_BY = ("zone", "governorate", "agency", "type", "category", "subject")  # "subject": the feed, camera, unit, hot spot it is about
 
 
 @dataclass(frozen=True)
