@@ -16,6 +16,27 @@ class Role(models.TextChoices):
     PARTNER = "partner", _("Partner")
 
 
+# Whoever leads the force may do all of it.
+_PATROL = frozenset(
+    {
+        "manage_force",
+        "roster",
+        "dispatch",
+        "task",
+        "act_in_field",
+        "plan",
+        "publish_plan",
+        "study_coverage",
+        "watch_units",
+        "report_position",
+        "raise_sos",
+        "answer_sos",
+        "sign_handover",
+        "run_trial",
+        "consent_aid",
+    }
+)
+
 # Verbs on alerts: ``alerts.permissions`` says what each means. Whoever is paged may see and acknowledge that alert, whatever their role.
 _HEARS_ALERTS = frozenset({"see_alerts", "ack_alert"})
 _RUNS_ALERTS = _HEARS_ALERTS | {
@@ -46,23 +67,9 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "switch_models",
             "suppress_places",
             "hand_over",
-            "manage_force",
-            "roster",
-            "dispatch",
-            "task",
-            "act_in_field",
-            "plan",
-            "publish_plan",
-            "study_coverage",
-            "watch_units",
-            "report_position",
-            "raise_sos",
-            "answer_sos",
-            "sign_handover",
-            "run_trial",
-            "consent_aid",
         }
     )
+    | _PATROL
     | _RUNS_ALERTS,
     Role.SUPERVISOR: frozenset(
         {
@@ -77,23 +84,9 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "switch_models",
             "suppress_places",
             "hand_over",
-            "manage_force",
-            "roster",
-            "dispatch",
-            "task",
-            "act_in_field",
-            "plan",
-            "publish_plan",
-            "study_coverage",
-            "watch_units",
-            "report_position",
-            "raise_sos",
-            "answer_sos",
-            "sign_handover",
-            "run_trial",
-            "consent_aid",
         }
     )
+    | _PATROL
     | _RUNS_ALERTS,
     Role.ANALYST: frozenset(
         {"annotate", "import", "run_pipeline", "plan", "study_coverage", "watch_units", "run_trial", "see_alerts", "draft_rule"}

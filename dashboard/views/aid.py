@@ -8,13 +8,14 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh, person_of, row_id
 from dashboard.dispatch import lines_of, may_dispatch
 from dashboard.task_forms import AgreementForm
 from dashboard.views.incident import find
@@ -23,7 +24,6 @@ from patrol.services import aid
 from patrol.services.assignments import assign
 from patrol.services.units import states_of
 
-MAX_PK = 2**63 - 1
 SHOWN = 100
 
 
@@ -34,7 +34,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, *, form: AgreementForm | None = None, problem: str = "", status: int = 200) -> HttpResponse:
-    user, now = _user(request), timezone.now()
+    user, now = person_of(request), timezone.now()
     agreements = list(aid.agreements_of(user)[:SHOWN])
     context = {
         "agreements": [(it, _side_of(it, user), _standing(it)) for it in agreements],
@@ -46,13 +46,13 @@ def _page(request: HttpRequest, *, form: AgreementForm | None = None, problem: s
         "problem": problem,
         "now": now,
     }
-    return _answer(request, "dashboard/patrol/aid.html", context, status=status)
+    return fresh(request, "dashboard/patrol/aid.html", context, status=status)
 
 
 @login_required
 @require_POST
 def propose(request: HttpRequest) -> HttpResponse:
-    user = _user(request)
+    user = person_of(request)
     form = AgreementForm(request.POST, own=user.agency)
     if user.agency is None:
         raise Http404
@@ -73,8 +73,8 @@ def propose(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def agreement_step(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
-    user = _user(request)
-    found = aid.agreements_of(user).filter(pk=_number(pk)).first()
+    user = person_of(request)
+    found = aid.agreements_of(user).filter(pk=row_id(pk)).first()
     if found is None:
         raise Http404
     if verb == "consent":
@@ -86,11 +86,11 @@ def agreement_step(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
 @require_POST
 def ask(request: HttpRequest, ref: str) -> HttpResponse:
     """Ask the other side of an agreement for units for this incident."""
-    user, incident = _user(request), find(request, ref)
-    found = MutualAid.objects.filter(borrower=incident.agency_id, pk=_number(request.POST.get("agreement", ""))).first()
+    user, incident = person_of(request), find(request, ref)
+    found = MutualAid.objects.filter(borrower=incident.agency_id, pk=row_id(request.POST.get("agreement", ""))).first()
     if found is None:
         raise Http404
-    wanted, note = _number(request.POST.get("units_wanted", "1")), request.POST.get("note", "")
+    wanted, note = row_id(request.POST.get("units_wanted", "1")), request.POST.get("note", "")
     try:
         aid.ask_for_aid(agreement=found, incident=incident, by=user, units_wanted=wanted, note=note)
     except NotFound as error:
@@ -110,7 +110,7 @@ def shared(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _shared(request: HttpRequest, found: AidRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
-    user = _user(request)
+    user = person_of(request)
     own = Assignment.objects.visible_to(user).filter(incident=found.incident, unit__agency=found.agreement.lender)
     units = Unit.objects.visible_to(user).active().filter(agency=found.agreement.lender)
     if found.agreement.unit_kinds:
@@ -125,16 +125,16 @@ def _shared(request: HttpRequest, found: AidRequest, *, problem: str = "", statu
         "answers": may_dispatch(user),
         "problem": problem,
     }
-    return _answer(request, "dashboard/patrol/aid_shared.html", context, status=status)
+    return fresh(request, "dashboard/patrol/aid_shared.html", context, status=status)
 
 
 @login_required
 @require_POST
 def answer(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
-    user = _user(request)
+    user = person_of(request)
     if verb == "end":
-        found = aid.asked_of(user, at=timezone.now()).filter(pk=_number(pk)).first()
-        found = found or aid.asked_by(user).filter(pk=_number(pk), agreement__borrower=user.agency_id).first()
+        found = aid.asked_of(user, at=timezone.now()).filter(pk=row_id(pk)).first()
+        found = found or aid.asked_by(user).filter(pk=row_id(pk), agreement__borrower=user.agency_id).first()
         if found is None:
             raise Http404
         ending: AidRequest = found
@@ -147,8 +147,8 @@ def answer(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
 @require_POST
 def send(request: HttpRequest, pk: str) -> HttpResponse:
     """The lender's dispatcher sends one of their own units to the shared incident."""
-    user, found = _user(request), _incoming(request, pk)
-    unit = Unit.objects.visible_to(user).active().filter(agency=found.agreement.lender, pk=_number(request.POST.get("unit", ""))).first()
+    user, found = person_of(request), _incoming(request, pk)
+    unit = Unit.objects.visible_to(user).active().filter(agency=found.agreement.lender, pk=row_id(request.POST.get("unit", ""))).first()
     if unit is None:
         raise Http404
     although = request.POST.get("although_busy", "")
@@ -163,7 +163,7 @@ def send(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _incoming(request: HttpRequest, pk: str) -> AidRequest:
-    found = aid.asked_of(_user(request), at=timezone.now()).filter(pk=_number(pk)).first()
+    found = aid.asked_of(person_of(request), at=timezone.now()).filter(pk=row_id(pk)).first()
     if found is None:
         raise Http404(_("There is no such request."))
     return found
@@ -192,18 +192,3 @@ def _do(request: HttpRequest, deed: Callable[[], Any], done: str) -> HttpRespons
     else:
         messages.success(request, done)
     return redirect("aid")
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
-def _number(text: str) -> int:
-    return min(int(text), MAX_PK) if text.isascii() and text.isdigit() and len(text) < 20 else 0

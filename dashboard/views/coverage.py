@@ -8,13 +8,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh
 from dashboard.context_processors import Shell
 from dashboard.coverage import NOTES, StudyShown, gap_rows, say_sources, window_of
 from dashboard.patrol_scope import Scope, scope_of
@@ -65,12 +66,6 @@ def _study(request: HttpRequest, kinds: tuple[str, ...]) -> CoverageStudy | None
 def _kept(request: HttpRequest, scope: Scope, kinds: tuple[str, ...]) -> Any:
     rows = CoverageStudy.objects.visible_to(request.user).filter(agency=scope.agency, governorate=scope.governorate, kind__in=kinds)
     return rows.select_related("created_by").order_by("-pk")[:KEPT]
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
 
 
 def _text(error: DomainError) -> str:
@@ -127,7 +122,7 @@ def coverage(request: HttpRequest) -> HttpResponse:
             context |= {"advice": advice, "advice_notes": [str(NOTES.get(code, code)) for code in advice.result.notes] if advice else []}
         except DomainError as error:
             context["nothing"] = _text(error)
-    return _answer(request, "dashboard/patrol/coverage.html", {**context, "problem": problem}, status)
+    return fresh(request, "dashboard/patrol/coverage.html", {**context, "problem": problem}, status)
 
 
 @login_required
@@ -188,7 +183,7 @@ def what_if(request: HttpRequest) -> HttpResponse:
         "problem": problem,
         "posted": request.POST if problem else {},
     }
-    return _answer(request, "dashboard/patrol/what_if.html", context, status)
+    return fresh(request, "dashboard/patrol/what_if.html", context, status)
 
 
 def _wishes(request: HttpRequest, stations: list[Station]) -> tuple[dict[int, int], dict[int, tuple[float, float]]]:

@@ -7,12 +7,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import User
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh, person_of, row_id
 from dashboard.dispatch import facts_of
 from dashboard.views.incident import find
 from incidents.models import Incident
@@ -21,8 +21,6 @@ from patrol.models import Assignment, Recommendation, Unit
 from patrol.services.assignments import assign, cancel_assignment, move_assignment, reassign
 from patrol.services.recommend import advise
 from patrol.services.recommend.gathering import units_for
-
-MAX_PK = 2**63 - 1
 
 
 @login_required
@@ -37,7 +35,7 @@ def section(request: HttpRequest, ref: str) -> HttpResponse:
 def units(request: HttpRequest, ref: str) -> HttpResponse:
     """Only the units on it: asked for every few seconds."""
     incident = find(request, ref)
-    return _answer(request, "dashboard/patrol/_dispatch_units.html", facts_of(incident, _user(request)))
+    return fresh(request, "dashboard/patrol/_dispatch_units.html", facts_of(incident, person_of(request)))
 
 
 @login_required
@@ -45,20 +43,20 @@ def units(request: HttpRequest, ref: str) -> HttpResponse:
 def ask(request: HttpRequest, ref: str) -> HttpResponse:
     """Ask for advice at an alarm level."""
     incident = find(request, ref)
-    level = _number(request.POST.get("alarm_level", "1"))
-    return _do(request, incident, lambda: advise(incident=incident, by=_user(request), alarm_level=level), "")
+    level = row_id(request.POST.get("alarm_level", "1"))
+    return _do(request, incident, lambda: advise(incident=incident, by=person_of(request), alarm_level=level), "")
 
 
 @login_required
 @require_POST
 def send(request: HttpRequest, ref: str) -> HttpResponse:
     """Send one unit; ``seen`` is what it had to do when this person looked."""
-    incident, user, given = find(request, ref), _user(request), request.POST
-    unit = units_for(incident, by=user).filter(pk=_number(given.get("unit", ""))).first()
+    incident, user, given = find(request, ref), person_of(request), request.POST
+    unit = units_for(incident, by=user).filter(pk=row_id(given.get("unit", ""))).first()
     if unit is None:
         raise Http404(_("There is no such unit."))
-    advice = Recommendation.objects.visible_to(user).filter(incident=incident, pk=_number(given.get("recommendation", "") or "0")).first()
-    seen = [_number(pk) for pk in given.get("seen", "").split(",") if pk] if "seen" in given else None
+    advice = Recommendation.objects.visible_to(user).filter(incident=incident, pk=row_id(given.get("recommendation", "") or "0")).first()
+    seen = [row_id(pk) for pk in given.get("seen", "").split(",") if pk] if "seen" in given else None
 
     def deed() -> Assignment:
         return assign(
@@ -89,7 +87,7 @@ def step(request: HttpRequest, ref: str, pk: str, verb: str) -> HttpResponse:
 
 def found(request: HttpRequest, pk: str) -> Assignment:
     """The assignment; one outside the person's jurisdiction does not exist."""
-    row = Assignment.objects.visible_to(request.user).filter(pk=_number(pk)).select_related("unit", "incident__region").first()
+    row = Assignment.objects.visible_to(request.user).filter(pk=row_id(pk)).select_related("unit", "incident__region").first()
     if row is None:
         raise Http404(_("There is no such assignment."))
     return row
@@ -97,12 +95,12 @@ def found(request: HttpRequest, pk: str) -> Assignment:
 
 def take(request: HttpRequest, assignment: Assignment, verb: str) -> Assignment:
     """One step asked for by a form."""
-    user, given = _user(request), request.POST
+    user, given = person_of(request), request.POST
     expected = given.get("expected") or None
     if verb == "cancel":
         return cancel_assignment(assignment=assignment, by=user, reason=given.get("reason", ""), expected=expected)
     if verb == "reassign":
-        to_unit = Unit.objects.visible_to(user).active().filter(pk=_number(given.get("unit", ""))).first()
+        to_unit = Unit.objects.visible_to(user).active().filter(pk=row_id(given.get("unit", ""))).first()
         if to_unit is None:
             raise Http404(_("There is no such unit."))
         return reassign(assignment=assignment, to_unit=to_unit, by=user, reason=given.get("reason", ""), expected=expected)
@@ -133,20 +131,4 @@ def _do(request: HttpRequest, incident: Incident, deed: Any, done: str, again: d
 
 
 def _section(request: HttpRequest, incident: Incident, *, status: int = 200, **more: Any) -> HttpResponse:
-    return _answer(request, "dashboard/patrol/_dispatch.html", {**facts_of(incident, _user(request)), **more}, status=status)
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
-def _number(text: str) -> int:
-    """A key out of a form; what is none names no row."""
-    return min(int(text), MAX_PK) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    return fresh(request, "dashboard/patrol/_dispatch.html", {**facts_of(incident, person_of(request)), **more}, status=status)

@@ -11,13 +11,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.gis.geos import Point
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh
 from dashboard.filters import category_names
 from dashboard.forecasts import zones_in_sight
 from dashboard.handover import CSV_HEADER, csv_rows, geojson_of, shown_boxes
@@ -88,7 +89,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "problem": problem,
         "held_back": Suppression.objects.visible_to(request.user).in_force().count(),
     }
-    return _answer(request, "dashboard/handover.html", context, status)
+    return fresh(request, "dashboard/handover.html", context, status)
 
 
 def _governorate(request: HttpRequest) -> Zone:
@@ -119,7 +120,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
         "model_name": model_name(handover.surface.model),
         "region": handover.surface.region,
     }
-    return _answer(request, "dashboard/handover_list.html", context)
+    return fresh(request, "dashboard/handover_list.html", context)
 
 
 @login_required
@@ -207,7 +208,7 @@ def _suppressions_page(request: HttpRequest, form: SuppressForm, status: int, pr
         "may_suppress": _can(request, "suppress_places"),
         "most_days": MOST_DAYS,
     }
-    return _answer(request, "dashboard/suppressions.html", context, status)
+    return fresh(request, "dashboard/suppressions.html", context, status)
 
 
 def _number(text: str | None) -> float | None:
@@ -216,9 +217,3 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response

@@ -9,13 +9,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import DomainError, NotFound
 from core.models import AuditEntry
+from dashboard.answers import fresh
 from dashboard.filters import category_names
 from dashboard.model_pages import Model, balance_in_sight, card_said, latest_cards, models_of, published_now
 from dashboard.views.scoreboard import region_of
@@ -45,13 +46,13 @@ def page(request: HttpRequest) -> HttpResponse:
         "is_synthetic": any(row.choice.is_synthetic for row in published),
         "run": published[0].choice.run if published else None,
     }
-    return _answer(request, "dashboard/models.html", context)
+    return fresh(request, "dashboard/models.html", context)
 
 
 @login_required
 @require_safe
 def one(request: HttpRequest, model: str) -> HttpResponse:
-    return _answer(request, "dashboard/model.html", _facts(request, model))
+    return fresh(request, "dashboard/model.html", _facts(request, model))
 
 
 @login_required
@@ -91,7 +92,7 @@ def switch(request: HttpRequest, model: str) -> HttpResponse:
         else:
             messages.success(request, _("Switched on. It may be shown again at once.") if on else _("Switched off. It is shown no more."))
             return redirect("models-one", model=model)
-    return _answer(request, "dashboard/model.html", {**_facts(request, model), "form": form}, status=status)
+    return fresh(request, "dashboard/model.html", {**_facts(request, model), "form": form}, status=status)
 
 
 def _facts(request: HttpRequest, name: str) -> dict[str, Any]:
@@ -115,9 +116,3 @@ def _facts(request: HttpRequest, name: str) -> dict[str, Any]:
         "may_switch": can("switch_models") and nationwide,
         "form": SwitchForm(initial={"on": "1" if found.is_off else "0"}),
     }
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response

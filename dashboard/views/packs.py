@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from accounts.sign_in import confirm_password
 from core.errors import DomainError, NotFound
-from core.pdf import PdfFailed
+from dashboard.answers import fresh, pdf_file
 from dashboard.packs import as_pdf, context_of
 from dashboard.patrol_scope import scope_of
 from patrol.models import Shift, ShiftPack
@@ -68,7 +68,7 @@ def page(request: HttpRequest) -> HttpResponse:
     rows = ShiftPack.objects.visible_to(user).filter(agency=scope.agency, governorate=scope.governorate)
     listed = rows.select_related("signed_out_by", "signed_in_by").defer("facts", "notes")[:SHOWN]
     context = {"scope": scope, "packs": listed, "waiting": waiting, "may_make": may_make, "problem": problem}
-    return _answer(request, "dashboard/patrol/packs.html", context, status)
+    return fresh(request, "dashboard/patrol/packs.html", context, status)
 
 
 def _make(shift: Shift, scope: Any, user: User) -> ShiftPack:
@@ -92,13 +92,7 @@ def _one(request: HttpRequest, pack: ShiftPack, problem: str = "", status: int =
         "may_sign_in": pack.state == ShiftPack.State.HANDED and may(user, "sign_handover") and pack.signed_out_by_id != user.pk,
         "may_return": pack.state == ShiftPack.State.HANDED and may(user, "sign_handover"),
     }
-    return _answer(request, "dashboard/patrol/pack.html", context, status)
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
+    return fresh(request, "dashboard/patrol/pack.html", context, status)
 
 
 @sensitive_post_parameters("password")
@@ -135,14 +129,4 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 @require_safe
 def document(request: HttpRequest, pk: int) -> HttpResponse:
     pack = find(request, pk)
-    try:
-        made = as_pdf(pack)
-    except PdfFailed:
-        message = _("The PDF could not be made just now. Try again in a minute, or print the page.")
-        response = HttpResponse(message, status=503, content_type="text/plain; charset=utf-8")
-        response["Retry-After"] = "60"
-        return response
-    response = HttpResponse(made, content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="handover-{pack.pk}-{get_language()}.pdf"'
-    response["Cache-Control"] = "no-store"
-    return response
+    return pdf_file(lambda: as_pdf(pack), f"handover-{pack.pk}-{get_language()}.pdf")

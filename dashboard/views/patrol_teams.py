@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh
 from dashboard.patrol_scope import Scope, scope_of
-from dashboard.views.roster import answer, may, said, watching
+from dashboard.views.roster import may, said, watching
 from geography.models import Zone
 from patrol.models import Team, Unit, ZoneAssignment
 from patrol.services.acting import MAX_REASON
@@ -97,7 +98,7 @@ def _answer(request: HttpRequest, scope: Scope, problem: str = "", status: int =
         "now": now,
         "given": request.POST if request.method == "POST" else offered,
     }
-    return answer(request, "dashboard/patrol/teams.html", context, status)
+    return fresh(request, "dashboard/patrol/teams.html", context, status)
 
 
 @login_required

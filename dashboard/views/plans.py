@@ -11,20 +11,21 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh
 from dashboard.context_processors import Shell
 from dashboard.patrol_scope import scope_of
 from dashboard.plans import Board, shifts_around
 from incidents.services.trust.handover import MOST_CELLS
 from patrol.models import Plan, Shift
 from patrol.services import plans as planning
-from patrol.services.plans.changing import MAX_REASON
+from patrol.services.acting import MAX_REASON
 from patrol.services.plans.words import say_travel, say_violation
 
 
@@ -67,12 +68,6 @@ def _plan(request: HttpRequest, pk: int) -> Plan:
         raise Http404(error.message) from error
 
 
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
 def _form_text(form: forms.Form) -> str:
     return " ".join(str(text) for texts in form.errors.values() for text in texts)
 
@@ -113,7 +108,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         "may_plan": _may(request, "plan"),
         "problem": problem,
     }
-    return _answer(request, "dashboard/patrol/plans.html", context, status)
+    return fresh(request, "dashboard/patrol/plans.html", context, status)
 
 
 @login_required
@@ -148,7 +143,7 @@ def _page(request: HttpRequest, plan: Plan, *, problem: str = "", status: int = 
         "chosen": int(chosen) if chosen.isdecimal() and len(chosen) < 19 else 0,
         "max_reason": MAX_REASON,
     }
-    return _answer(request, "dashboard/patrol/plan.html", context, status)
+    return fresh(request, "dashboard/patrol/plan.html", context, status)
 
 
 def _against(request: HttpRequest, plan: Plan, versions: list[Plan]) -> Plan | None:

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh
 from dashboard.patrol_scope import Scope, scope_of
 from dashboard.roster import Part, shift_page, week, week_start
 from patrol.models import Member, RosterEntry, Shift, Unit
@@ -39,12 +40,6 @@ def watching(request: HttpRequest) -> None:
     """Who may see units may see who works on them."""
     if not may(request, "watch_units"):
         raise Http404
-
-
-def answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
 
 
 def said(error: DomainError) -> str:
@@ -113,7 +108,7 @@ def _week(request: HttpRequest, scope: Scope, problem: str = "", status: int = 2
         "is_synthetic": any(shift.is_synthetic for shift in shown.shifts),
         "most_days": MOST_DAYS,
     }
-    return answer(request, "dashboard/patrol/roster.html", context, status)
+    return fresh(request, "dashboard/patrol/roster.html", context, status)
 
 
 def _day(text: str | None) -> date | None:
@@ -226,7 +221,7 @@ def _shift_answer(request: HttpRequest, one: Shift, problem: str = "", status: i
         "given": {name: given.get(name, "") for name in ("member", "unit", "part", "rest_override_reason")},
         "week_of": week_start(one.starts_at.astimezone(one.governorate.region.zone_info).date()),
     }
-    return answer(request, "dashboard/patrol/roster_shift.html", context, status)
+    return fresh(request, "dashboard/patrol/roster_shift.html", context, status)
 
 
 def _row(model: Any, request: HttpRequest, pk: int) -> Any:
@@ -335,4 +330,4 @@ def bring_in(request: HttpRequest) -> HttpResponse:
             else:
                 rows = report.refused_rows
                 context |= {"report": report, "refused": rows[:SHOWN_ROWS], "left_out": max(len(rows) - SHOWN_ROWS, 0)}
-    return answer(request, "dashboard/patrol/roster_import.html", context, status)
+    return fresh(request, "dashboard/patrol/roster_import.html", context, status)

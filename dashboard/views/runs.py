@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import DomainError
+from dashboard.answers import fresh
 from dashboard.forms import CancelRunForm, RunForm
 from dashboard.runs import OVER, night_of, run_page, runs_before
 from incidents.models import PipelineRun
@@ -22,14 +23,14 @@ from incidents.services import pipeline
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The history, newest first, with how this night stands and, for those who may, a form to ask for a run."""
-    return _answer(request, "dashboard/runs.html", {**_listed(request), "form": RunForm()})
+    return fresh(request, "dashboard/runs.html", {**_listed(request), "form": RunForm()})
 
 
 @login_required
 @require_safe
 def listed(request: HttpRequest) -> HttpResponse:
     """The list alone, for refreshing it."""
-    return _answer(request, "dashboard/_runs.html", _listed(request))
+    return fresh(request, "dashboard/_runs.html", _listed(request))
 
 
 @login_required
@@ -47,21 +48,21 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("The run has been asked for. A worker takes it up at once."))
             return redirect("runs-one", pk=run.pk)
-    return _answer(request, "dashboard/runs.html", {**_listed(request), "form": form, "problem": problem, "form_is_open": True}, status)
+    return fresh(request, "dashboard/runs.html", {**_listed(request), "form": form, "problem": problem, "form_is_open": True}, status)
 
 
 @login_required
 @require_safe
 def one(request: HttpRequest, pk: str) -> HttpResponse:
     """One run: its progress, its steps, what it was told."""
-    return _answer(request, "dashboard/run.html", _facts(request, _find(request, pk)))
+    return fresh(request, "dashboard/run.html", _facts(request, _find(request, pk)))
 
 
 @login_required
 @require_safe
 def progress(request: HttpRequest, pk: str) -> HttpResponse:
     """The part of the page that moves."""
-    return _answer(request, "dashboard/_run.html", _facts(request, _find(request, pk)))
+    return fresh(request, "dashboard/_run.html", _facts(request, _find(request, pk)))
 
 
 @login_required
@@ -84,7 +85,7 @@ def cancel(request: HttpRequest, pk: str) -> HttpResponse:
         messages.success(request, _("The run stops. Steps that are done stay as they are."))
         return redirect("runs-one", pk=run.pk)
     run = _find(request, pk)
-    return _answer(
+    return fresh(
         request, "dashboard/_run.html" if is_partial else "dashboard/run.html", {**_facts(request, run), "problem": problem}, status
     )
 
@@ -117,9 +118,3 @@ def _listed(request: HttpRequest) -> dict[str, Any]:
 
 def _actor(request: HttpRequest) -> Any:
     return request.user
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response

@@ -10,7 +10,7 @@ import orjson
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone, translation
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from accounts.models import User
 from core.errors import DomainError, NotFound
 from core.events import log_head
 from dashboard.alarms import open_alarms, sos_facts
+from dashboard.answers import fresh
 from dashboard.sos_tokens import bearer_of
 from patrol.models import Sos, Unit, WelfareCheck
 from patrol.services import sos as calls
@@ -130,7 +131,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "default_minutes": welfare.DEFAULT_MINUTES,
         "now": timezone.now(),
     }
-    return _answer(request, "dashboard/patrol/sos.html", context)
+    return fresh(request, "dashboard/patrol/sos.html", context)
 
 
 @login_required
@@ -141,13 +142,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _one(request: HttpRequest, sos: Sos, problem: str = "", status: int = 200) -> HttpResponse:
     context = {"sos": sos, "facts": sos_facts(sos), "may_answer": calls.may_answer(request.user, sos), "problem": problem}
-    return _answer(request, "dashboard/patrol/sos_one.html", context, status)
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
+    return fresh(request, "dashboard/patrol/sos_one.html", context, status)
 
 
 @login_required

@@ -6,11 +6,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from core.errors import NotFound
-from core.pdf import PdfFailed
+from dashboard.answers import pdf_file
 from dashboard.summary import as_pdf, choices_of, context_of
 from incidents.services.compare import Scope, regions_of
 from incidents.services.summary import summarise, summary_scope
@@ -33,19 +32,9 @@ def page(request: HttpRequest, zone_id: int | None = None) -> HttpResponse:
 @require_safe
 def document(request: HttpRequest, zone_id: int | None = None) -> HttpResponse:
     scope = _scope(request, zone_id)
-    try:
-        made = as_pdf(request.user, scope)
-    except PdfFailed:
-        message = _("The PDF could not be made just now. Try again in a minute, or print the page.")
-        response = HttpResponse(message, status=503, content_type="text/plain; charset=utf-8")
-        response["Retry-After"] = "60"
-        return response
     place = scope.zone.code if scope.zone else scope.region.code
-    response = HttpResponse(made, content_type="application/pdf")
     name = "".join(letter for letter in place if letter.isascii() and (letter.isalnum() or letter in "-_"))
-    response["Content-Disposition"] = f'attachment; filename="summary-{name}-{get_language()}.pdf"'
-    response["Cache-Control"] = "no-store"
-    return response
+    return pdf_file(lambda: as_pdf(request.user, scope), f"summary-{name}-{get_language()}.pdf")
 
 
 def _scope(request: HttpRequest, zone_id: int | None) -> Scope:

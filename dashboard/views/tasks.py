@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from core.errors import DomainError, NotFound
+from dashboard.answers import fresh, person_of
 from dashboard.dispatch import lines_of, may_dispatch
 from dashboard.patrol_scope import Scope, scope_of
 from dashboard.task_forms import HandOverForm, TaskForm
@@ -58,13 +59,13 @@ def page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def listed(request: HttpRequest) -> HttpResponse:
     """Only the list: asked for every few seconds."""
-    return _answer(request, "dashboard/patrol/_tasks.html", _list(request, scope_of(request)))
+    return fresh(request, "dashboard/patrol/_tasks.html", _list(request, scope_of(request)))
 
 
 @login_required
 @require_POST
 def new(request: HttpRequest) -> HttpResponse:
-    user, scope = _user(request), scope_of(request)
+    user, scope = person_of(request), scope_of(request)
     form = TaskForm(request.POST, units=_units(user, scope), teams=_teams(user, scope))
     if form.is_valid():
         try:
@@ -82,7 +83,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def hand_over(request: HttpRequest) -> HttpResponse:
-    user, scope = _user(request), scope_of(request)
+    user, scope = person_of(request), scope_of(request)
     form = HandOverForm(request.POST, units=_all_units(user, scope))
     if form.is_valid():
         given = form.cleaned_data
@@ -111,23 +112,23 @@ def step(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
     except DomainError as error:
         problem, status = error.message, error.status
     if request.headers.get("HX-Request") == "true":
-        return _answer(request, "dashboard/patrol/_tasks.html", {**_list(request, scope), "problem": problem}, status=status)
+        return fresh(request, "dashboard/patrol/_tasks.html", {**_list(request, scope), "problem": problem}, status=status)
     if problem:
         messages.error(request, problem)
     return redirect(f"{reverse('tasks')}?{request.GET.urlencode()}")
 
 
 def _page(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpResponse:
-    user, scope = _user(request), scope_of(request)
+    user, scope = person_of(request), scope_of(request)
     context = {**_list(request, scope), "states": STATES, "kinds": Assignment.Kind.choices, "gives": may_dispatch(user)}
     if context["gives"]:
         context["form"] = TaskForm(units=_units(user, scope), teams=_teams(user, scope))
         context["handing"] = HandOverForm(units=_all_units(user, scope))
-    return _answer(request, "dashboard/patrol/tasks.html", {**context, **more}, status=status)
+    return fresh(request, "dashboard/patrol/tasks.html", {**context, **more}, status=status)
 
 
 def _list(request: HttpRequest, scope: Scope) -> dict[str, Any]:
-    asked, now, user = Asked.of(request.GET), timezone.now(), _user(request)
+    asked, now, user = Asked.of(request.GET), timezone.now(), person_of(request)
     rows = Assignment.objects.visible_to(user).filter(unit__agency=scope.agency, unit__governorate=scope.governorate)
     if asked.state in {"open", "late"}:
         rows = rows.open().in_order()
@@ -155,14 +156,3 @@ def _units(user: User, scope: Scope) -> list[Unit]:
 
 def _teams(user: User, scope: Scope) -> list[Team]:
     return list(Team.objects.visible_to(user).active().filter(agency=scope.agency, governorate=scope.governorate).order_by("code"))
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user

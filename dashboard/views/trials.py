@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -16,8 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core import pdf
 from core.errors import DomainError, NotFound
-from core.pdf import PdfFailed
 from core.version import code_version
+from dashboard.answers import fresh, pdf_file
 from dashboard.patrol_measure import require_verb
 from dashboard.patrol_scope import scope_of
 from dashboard.trials import TrialForm, TrialPage
@@ -44,7 +44,7 @@ def _one(request: HttpRequest, pk: int) -> Trial:
 def page(request: HttpRequest) -> HttpResponse:
     require_verb(request, "watch_units")
     context = {"trials": _rows(request)[:SHOWN], "may_run": request.user.can("run_trial")}  # type: ignore[union-attr]
-    return _answer(request, "dashboard/patrol/trials.html", context)
+    return fresh(request, "dashboard/patrol/trials.html", context)
 
 
 @login_required
@@ -71,7 +71,7 @@ def new(request: HttpRequest) -> HttpResponse:
                 return redirect("trials-one", pk=made.pk)
     else:
         form = TrialForm()
-    return _answer(request, "dashboard/patrol/trial_new.html", {"form": form, "scope": scope, "asked": {"scope": scope}}, status)
+    return fresh(request, "dashboard/patrol/trial_new.html", {"form": form, "scope": scope, "asked": {"scope": scope}}, status)
 
 
 @login_required
@@ -89,7 +89,7 @@ def _trial_page(request: HttpRequest, trial: Trial, problem: str = "", status: i
         "may_run": request.user.can("run_trial"),  # type: ignore[union-attr]
         "drew_it": trial.created_by_id == request.user.pk,
     }
-    return _answer(request, "dashboard/patrol/trial.html", context, status)
+    return fresh(request, "dashboard/patrol/trial.html", context, status)
 
 
 @login_required
@@ -124,20 +124,4 @@ def document(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def as_pdf(template: str, context: dict[str, Any], name: str) -> HttpResponse:
-    try:
-        made = pdf.render(render_to_string(template, context))
-    except PdfFailed:
-        message = _("The PDF could not be made just now. Try again in a minute, or print the page.")
-        response = HttpResponse(message, status=503, content_type="text/plain; charset=utf-8")
-        response["Retry-After"] = "60"
-        return response
-    response = HttpResponse(made, content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    response = render(request, template, context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
+    return pdf_file(lambda: pdf.render(render_to_string(template, context)), name)

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from dashboard.answers import fresh
 from dashboard.patrol_scope import scope_of
-from dashboard.views.roster import answer, watching
+from dashboard.views.roster import watching
 from patrol.services.distribution import distribution
 from patrol.services.workload import workload
 
@@ -55,4 +56,4 @@ def page(request: HttpRequest) -> HttpResponse:
         "measures": [(measure, MEASURES[measure.name]) for measure in spread.measures],
         "is_synthetic": spread.is_synthetic,
     }
-    return answer(request, "dashboard/patrol/workload.html", context)
+    return fresh(request, "dashboard/patrol/workload.html", context)

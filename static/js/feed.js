@@ -1,8 +1,8 @@
 // The page's end of the live feed: connects it, and says in the header how fresh the page is.
-import { serverNow } from "./ui.js";
+import { clockOf, serverNow } from "./ui.js";
 
 const sign = document.getElementById("live");
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
+const clock = clockOf({ seconds: true });
 
 let last = { state: "starting", since: new Date() };
 

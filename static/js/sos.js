@@ -3,7 +3,7 @@
 
 import { connectLive } from "./live.js";
 import { isAudible, onAudible, ring } from "./patrol/alarm_sound.js";
-import { isSignedOut, say, tickAges } from "./ui.js";
+import { clockOf, isSignedOut, say, tickAges } from "./ui.js";
 
 const ASK_MS = 4_000;
 const CUT_MS = 15_000; // neither way has told us anything for so long
@@ -15,7 +15,7 @@ const list = box.querySelector(".alarm-list");
 const mutedSign = box.querySelector(".alarm-muted");
 const cutSign = box.querySelector(".alarm-cut");
 const title = document.title;
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
+const clock = clockOf({ seconds: true });
 
 const alarms = new Map(); // key → {facts, seq, card}
 let heardAt = Date.now();

@@ -31,6 +31,12 @@ tickAges();
 setInterval(() => { if (!document.hidden) tickAges(); }, 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) tickAges(); });
 
+/** Times of day as the installation's clock shows them, wherever the device is. */
+export function clockOf({ seconds = false } = {}) {
+  const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined };
+  return new Intl.DateTimeFormat("en-GB", seconds ? { ...parts, second: "2-digit" } : parts);
+}
+
 // --- messages --------------------------------------------------------------------------------------------------------
 const toasts = document.querySelector(".toasts");
 

@@ -16,7 +16,8 @@ from interop.api.handover import HandoverDetailSerializer
 from interop.api.patrol.force_kit import ForceView, PlaceAskedSerializer, of_place
 from patrol.models import Plan, Shift
 from patrol.services import plans as planning
-from patrol.services.plans.changing import KINDS, MAX_REASON
+from patrol.services.acting import MAX_REASON
+from patrol.services.plans.changing import KINDS
 from patrol.services.plans.making import MOST_SEED
 from patrol.services.plans.storing import routes_of
 

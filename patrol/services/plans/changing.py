@@ -19,12 +19,12 @@ from patrol import events
 from patrol.analytics.travel import Matrix
 from patrol.models import Plan, PlanChange, PlanRoute, PlanStop, Shift
 from patrol.permissions import Actor, require
+from patrol.services.acting import reasoned
 from patrol.services.plans.case import BY_PERSON, Case
 from patrol.services.plans.making import announce, new_version
 from patrol.services.plans.storing import copy_of, judged, new_stop, number_visits, routes_of
 from patrol.services.travel.words import facts as travel_facts
 
-MAX_REASON = 400
 KINDS = ("move", "remove", "add", "pin", "unpin")
 SHORTEST_S, LONGEST_S = 60, 4 * 3600
 
@@ -67,12 +67,7 @@ def change_plan(*, plan: Plan, by: Actor | None, wish: Wish, reason: str, editio
     Raises ``Conflict`` when somebody else has changed the plan since.
     """
     require(by, "plan", plan)
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise Invalid(
-            _("Say why."),
-            fields={"reason": _("Give a reason.") if not reason else _("At most %(limit)d characters.") % {"limit": MAX_REASON}},
-        )
+    reason = reasoned(reason)
     shift = Shift.objects.select_for_update(of=("self",), no_key=True).get(pk=plan.shift_id)
     plan = Plan.objects.select_related("shift", "governorate__region", "agency").get(pk=plan.pk)
     _require_open(plan)

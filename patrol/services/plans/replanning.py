@@ -18,11 +18,11 @@ from core.errors import Conflict, Invalid
 from patrol.analytics.routes import Visit
 from patrol.models import Assignment, AssignmentState, Plan, PlanChange, Shift, Unit
 from patrol.permissions import Actor, require
+from patrol.services.acting import reasoned
 from patrol.services.plans.case import Case
 from patrol.services.plans.making import new_version
 from patrol.services.plans.storing import routes_of
 
-MAX_REASON = 400
 MOVED = (AssignmentState.EN_ROUTE, AssignmentState.ON_SCENE, AssignmentState.DONE)
 FRESH = timedelta(minutes=2)
 
@@ -33,12 +33,7 @@ def replan(
 ) -> Plan:
     """A new version of a published plan for the rest of its shift, without the units that dropped out, to be made by a worker."""
     require(by, "plan", plan)
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise Invalid(
-            _("Say why."),
-            fields={"reason": _("Give a reason.") if not reason else _("At most %(limit)d characters.") % {"limit": MAX_REASON}},
-        )
+    reason = reasoned(reason)
     shift = Shift.objects.select_for_update(of=("self",), no_key=True).get(pk=plan.shift_id)
     plan.refresh_from_db()
     now = at or timezone.now()

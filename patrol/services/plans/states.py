@@ -13,8 +13,8 @@ from core.errors import Conflict, Invalid
 from patrol import events
 from patrol.models import Assignment, AssignmentState, Plan, PlanStop, Shift
 from patrol.permissions import Actor, require
+from patrol.services.acting import MAX_REASON, reasoned
 from patrol.services.assignments import assign, cancel_assignment
-from patrol.services.plans.changing import MAX_REASON
 from patrol.services.plans.making import announce
 
 STOP_PRIORITY = 4
@@ -98,12 +98,7 @@ def publish_plan(*, plan: Plan, by: Actor | None, at: datetime | None = None) ->
 def discard_plan(*, plan: Plan, by: Actor | None, reason: str) -> Plan:
     """Lay a draft or reviewed version aside."""
     require(by, "plan", plan)
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise Invalid(
-            _("Say why."),
-            fields={"reason": _("Give a reason.") if not reason else _("At most %(limit)d characters.") % {"limit": MAX_REASON}},
-        )
+    reason = reasoned(reason)
     _shift, plan = _locked(plan)
     rows = Plan.objects.filter(pk=plan.pk, state__in=[Plan.State.DRAFT, Plan.State.REVIEWED])
     if not rows.update(state=Plan.State.DISCARDED):

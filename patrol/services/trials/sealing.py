@@ -11,14 +11,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core import audit
-from core.errors import Conflict, Invalid, NotAllowed
+from core.errors import Conflict, NotAllowed
 from core.events import publish
 from geography.models import Zone
 from patrol import events
 from patrol.models import Trial
 from patrol.permissions import Actor, require
+from patrol.services.acting import reasoned
 
-MAX_REASON = 400
 _DESIGN = (
     "name", "hypothesis", "category", "baseline_days", "holdout_share", "strata", "buffer_cells", "seed",
     "srid", "origin_x_m", "origin_y_m", "cell_m", "parameters",
@@ -87,9 +87,7 @@ def seal_trial(*, trial: Trial, by: Actor | None, now: datetime) -> Trial:
 def stop_trial(*, trial: Trial, by: Actor | None, reason: str, now: datetime) -> Trial:
     """Put a draft away, or end a sealed trial: its cells are patrolled again, and no effect will be reported of it."""
     require(by, "run_trial", trial)
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise Invalid(_("Say why."), fields={"reason": _("A reason of at most 400 letters is needed.")})
+    reason = reasoned(reason)
     open_states = [Trial.State.DRAFT, Trial.State.SEALED]
     changed = Trial.objects.filter(pk=trial.pk, state__in=open_states).update(
         state=Trial.State.STOPPED, stopped_at=now, stopped_because=reason

@@ -1,10 +1,11 @@
 // Draws the officer's shift from plain values: the server's last word, and over it what was done here and is not sent yet.
 
 import { metresBetween } from "./shift_position.js";
+import { clockOf } from "../ui.js";
 
 const STEPS = ["accepted", "en_route", "on_scene", "done"];
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
-const exact = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: document.body?.dataset.timeZone || undefined });
+const clock = clockOf();
+const exact = clockOf({ seconds: true });
 
 /** How far the server's clock is ahead of the phone's: what the server says of times is measured by its own. */
 export const clocks = { skewMs: 0 };

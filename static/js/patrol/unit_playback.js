@@ -1,6 +1,7 @@
 // Where a unit was: its track on the map, and a slider through it. What is not believed is drawn apart and never walked.
 
 import { onThemeChange, readTokens } from "../map/tokens.js";
+import { clockOf } from "../ui.js";
 import { fill } from "./unit_ages.js";
 
 const NOTHING = { type: "FeatureCollection", features: [] };
@@ -12,7 +13,7 @@ export class Playback {
     Object.assign(this, { commandMap, form, texts, doubts, say });
     this.part = (name) => form.querySelector(`[data-play-${name}]`);
     this.isPlaying = false;
-    this.clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: document.body.dataset.timeZone || undefined });
+    this.clock = clockOf({ seconds: true });
     this.part("toggle").addEventListener("click", () => this.toggle());
     this.part("at").addEventListener("input", () => this.seek(Number(this.part("at").value) / STEPS));
     this.part("close").addEventListener("click", () => this.close());
