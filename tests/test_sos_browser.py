@@ -77,6 +77,21 @@ def test_it_rings_once_the_page_was_touched_and_says_so_before(page, sign_in, ca
     assert page.evaluate("document.documentElement.dataset.rang") == rang, "quiet once somebody answered"
 
 
+def test_the_first_touch_of_a_page_may_be_the_answer(page, sign_in, cast, press):
+    sign_in(page, cast.dispatcher)
+    page.goto("/map/")
+    alarm = page.locator(f"#alarm-sos-{press().pk}")
+    expect(alarm).to_be_visible()
+    sign = page.get_by_role("button", name="This browser blocks sound")
+    expect(sign).to_be_visible()
+    box = alarm.get_by_role("button", name="I answer").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    expect(sign).to_be_hidden()  # the touch lets the page be heard, and the button stays under the finger
+    page.mouse.up()
+    expect(alarm).to_contain_text("Answered by dispatcher")
+
+
 def test_a_dialog_that_is_open_neither_covers_nor_disables_it_and_typing_goes_on(page, sign_in, cast, press):
     sign_in(page, cast.dispatcher)
     page.goto("/")
