@@ -25,6 +25,7 @@ from incidents.services import open_incident
 
 pytest_plugins = [
     "tests.live_server",
+    "tests.wire",
     "patrol.tests.force",
     "patrol.tests.planning",
     "alerts.tests.alerting",

@@ -206,7 +206,7 @@ def test_data_that_cannot_be_read_is_said_and_can_be_asked_again(
     page.unroute("**/map/incidents.geojson*")
     retry.click()
     page.wait_for_function("(id) => document.querySelector('[data-map]').commandMap.points.get(id)", arg=incident.pk)
-    assert page.locator("[data-map-status]").is_hidden()
+    page.locator("[data-map-status]").wait_for(state="hidden")
 
 
 def test_a_hot_spot_is_shown_from_the_list_and_chosen_from_the_map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,8 +27,8 @@ def phone(page, sign_in, cast, force):
     page.set_viewport_size({"width": 360, "height": 640})
     sign_in(page, cast.officer)
 
-    def open_page():
-        page.goto("/patrol/me/")
+    def open_page(through=""):
+        page.goto(f"{through}/patrol/me/")
         page.wait_for_function("() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller !== null)")
         expect(page.locator("#shift-unit")).not_to_be_empty()
         return page
@@ -35,14 +36,30 @@ def phone(page, sign_in, cast, force):
     return open_page
 
 
-def until(true, within_s=10):
-    deadline = datetime.now(UTC) + timedelta(seconds=within_s)
+def until(true, within_s=20):
+    deadline = time.monotonic() + within_s
     while not true():
-        assert datetime.now(UTC) < deadline, "it never came true"
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
 
 
 def state_of(task):
     return Assignment.objects.get(pk=task.pk).state
+
+
+class Meanwhile:
+    """The moment something was done, as near as one can tell from outside: ``with Meanwhile() as tapped: …``, then ``moment in tapped``."""
+
+    def __enter__(self):
+        self.began = datetime.now(UTC)
+        return self
+
+    def __exit__(self, *_wrong):
+        self.ended = datetime.now(UTC)
+
+    def __contains__(self, moment):
+        # A phone that had to wait long for an answer takes part of the wait for its clock's error: some seconds early, never late.
+        return self.began - timedelta(seconds=4) <= moment <= self.ended + timedelta(milliseconds=50)
 
 
 def test_a_step_is_one_tap_a_double_tap_is_one_step_and_it_can_be_undone(phone, task):
@@ -59,26 +76,25 @@ def test_a_step_is_one_tap_a_double_tap_is_one_step_and_it_can_be_undone(phone, 
     expect(page.get_by_role("button", name="En route")).to_be_visible()
 
 
-def test_a_tunnel_with_a_reload_in_it_loses_nothing_and_keeps_each_time(phone, page, task):
-    phone()
-    page.context.set_offline(True)
-    page.get_by_role("button", name="Accept").click()
-    page.wait_for_timeout(800)
-    page.get_by_role("button", name="On scene").click()
-    tapped = datetime.now(UTC)
-    page.reload()  # in the tunnel: its worker has the page
-    expect(page.locator("#shift-stale")).to_contain_text("No connection. What you see is from")
-    expect(page.locator("#shift-now")).to_contain_text("On scene (not sent yet)")
-    page.wait_for_timeout(5_500)
-    expect(page.locator("#shift-waiting")).to_contain_text("2 acts are not sent yet")
-    assert state_of(task) == "assigned"
-    page.context.set_offline(False)
+def test_a_tunnel_with_a_reload_in_it_loses_nothing_and_keeps_each_time(phone, page, task, wire):
+    phone(through=wire.url)
+    with wire.tunnel(page.context):
+        page.get_by_role("button", name="Accept").click()
+        page.wait_for_timeout(800)
+        with Meanwhile() as tapped:
+            page.get_by_role("button", name="On scene").click()
+        page.reload()  # in the tunnel: its worker has the page
+        expect(page.locator("#shift-stale")).to_contain_text("No connection. What you see is from")
+        expect(page.locator("#shift-now")).to_contain_text("On scene (not sent yet)")
+        page.wait_for_timeout(5_500)
+        expect(page.locator("#shift-waiting")).to_contain_text("2 acts are not sent yet")
+        assert state_of(task) == "assigned"
     until(lambda: state_of(task) == "on_scene")
     expect(page.locator("#shift-waiting")).to_be_hidden()
     expect(page.locator("#shift-stale")).to_be_hidden()
     row = Assignment.objects.get(pk=task.pk)
     assert row.on_scene_at is not None and row.accepted_at is not None
-    assert abs((row.on_scene_at - tapped).total_seconds()) < 2 and row.accepted_at < row.on_scene_at
+    assert row.on_scene_at in tapped and row.accepted_at < row.on_scene_at
 
 
 SLOW_CLOCK = """
@@ -93,13 +109,10 @@ window.Date = class extends Real {
 def test_a_phone_whose_clock_is_five_minutes_slow_still_tells_the_right_time(phone, page, task):
     page.add_init_script(SLOW_CLOCK)
     phone()
-    page.wait_for_timeout(500)
-    page.get_by_role("button", name="Accept").click()
-    tapped = datetime.now(UTC)
-    page.wait_for_timeout(5_200)
+    with Meanwhile() as tapped:
+        page.get_by_role("button", name="Accept").click()
     until(lambda: state_of(task) == "accepted")
-    accepted = Assignment.objects.get(pk=task.pk).accepted_at
-    assert accepted is not None and abs((accepted - tapped).total_seconds()) < 2
+    assert Assignment.objects.get(pk=task.pk).accepted_at in tapped
 
 
 def test_what_was_refused_meanwhile_is_said_in_words(phone, page, task):
@@ -107,53 +120,51 @@ def test_what_was_refused_meanwhile_is_said_in_words(phone, page, task):
     page.context.set_offline(True)
     page.get_by_role("button", name="Done").click()
     Assignment.objects.filter(pk=task.pk).update(state="cancelled", ended_at=datetime.now(UTC))
-    page.wait_for_timeout(5_200)
+    expect(page.locator("#shift-waiting")).to_contain_text("1 act is not sent yet")
     page.context.set_offline(False)
     expect(page.locator("#shift-refused")).to_contain_text("Not taken: Done.")
     expect(page.locator("#shift-now")).to_contain_text("Nothing is assigned to you")
 
 
-def hold(page, ms):
-    box = page.locator("#shift-sos").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+def hold(page, what="#shift-sos"):
+    """Hold it until it is taken for meant: with a busy machine a fixed time may be too short."""
+    button = page.locator(what)
+    box = button.bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.wait_for_timeout(ms)
+    expect(button).not_to_have_attribute("data-holding", "true")
     page.mouse.up()
 
 
-def test_a_call_from_the_tunnel_survives_a_reload_and_goes_out_with_its_own_time(phone, page, cast):
-    phone()
-    hold(page, 200)
+def test_a_call_from_the_tunnel_survives_a_reload_and_goes_out_with_its_own_time(phone, page, cast, wire):
+    phone(through=wire.url)
+    page.locator("#shift-sos").click()
     expect(page.locator("#shift-sos")).to_contain_text("Hold it longer")
-    page.context.set_offline(True)
-    hold(page, 950)
-    pressed = datetime.now(UTC)
-    expect(page.locator("#shift-calls")).to_contain_text("not sent yet")
-    expect(page.locator("#shift-calls").get_by_role("link", name="Ring 112")).to_have_attribute("href", "tel:112")
-    page.reload()
-    expect(page.locator("#shift-calls")).to_contain_text("not sent yet")
-    hold(page, 950)  # another press is another call
-    assert not Sos.objects.exists()
-    page.context.set_offline(False)
+    with wire.tunnel(page.context):
+        with Meanwhile() as pressed:
+            hold(page)
+        expect(page.locator("#shift-calls")).to_contain_text("not sent yet")
+        expect(page.locator("#shift-calls").get_by_role("link", name="Ring 112")).to_have_attribute("href", "tel:112")
+        page.reload()
+        expect(page.locator("#shift-calls")).to_contain_text("not sent yet")
+        hold(page)  # another press is another call
+        expect(page.locator("#shift-calls .shift-call")).to_have_count(2)
+        assert not Sos.objects.exists()
     until(lambda: Sos.objects.count() == 2)
     expect(page.locator("#shift-calls")).to_contain_text("the command room has it")
-    assert abs((Sos.objects.order_by("pressed_at")[0].pressed_at - pressed).total_seconds()) < 2
+    assert Sos.objects.order_by("pressed_at")[0].pressed_at in pressed
 
 
 def test_a_call_goes_out_also_when_the_session_has_run_out(phone, page):
     phone()
     page.context.clear_cookies()
-    hold(page, 950)
+    hold(page)
     until(lambda: Sos.objects.count() == 1)
 
 
 def test_a_silent_call_shows_nothing(phone, page):
     phone()
-    box = page.locator("#shift-unit").bounding_box()
-    page.mouse.move(box["x"] + 10, box["y"] + 10)
-    page.mouse.down()
-    page.wait_for_timeout(1_350)
-    page.mouse.up()
+    hold(page, "#shift-unit")
     until(lambda: Sos.objects.filter(is_silent=True).count() == 1)
     page.wait_for_timeout(500)
     expect(page.locator("#shift-calls")).to_be_empty()

@@ -112,7 +112,7 @@ def test_the_list_is_narrowed_and_walked_by_keys(page: Any, open_units: Callable
     page.keyboard.press("ArrowDown")
     page.wait_for_function("() => document.querySelector('[data-unit-panel] h2 bdi')?.textContent === 'P2'")
     page.keyboard.press("Escape")
-    assert page.locator("[data-unit-panel]").is_hidden()
+    page.locator("[data-unit-panel]").wait_for(state="hidden")
     assert "q=p" in page.url
 
 
@@ -130,7 +130,7 @@ def test_a_track_is_played_back_and_its_doubtful_point_stands_apart(page: Any, o
     page.evaluate(IDLE)
     picture(page, "units-track-en-dark")
     page.click("[data-play-close]")
-    assert page.locator("[data-unit-play]").is_hidden()
+    page.locator("[data-unit-play]").wait_for(state="hidden")
 
 
 def test_how_long_to_a_place_chosen_on_the_map(page: Any, open_units: Callable[..., Any], busy_force: Force) -> None:
