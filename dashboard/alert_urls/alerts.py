@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from dashboard.views import alert_acts, alert_page, alert_queue
+from dashboard.views import alert_acts, alert_alarm, alert_page, alert_queue
 
 PK = r"(?P<pk>[0-9]{1,18})"
 
 urlpatterns: list[URLPattern] = [
     path("alerts/", alert_queue.page, name="alerts"),
     path("alerts/rows/", alert_queue.rows, name="alerts-rows"),
+    path("alerts/mine.json", alert_alarm.mine, name="alerts-mine"),
+    path("alerts/seen/", alert_alarm.seen, name="alerts-seen"),
+    path("alerts/sound/", alert_alarm.sound, name="alerts-sound"),
     path("alerts/acknowledge/", alert_acts.acknowledge_many, name="alerts-acknowledge"),
     re_path(rf"^alerts/{PK}/$", alert_page.page, name="alerts-one"),
     re_path(rf"^alerts/{PK}/part/$", alert_page.part, name="alerts-part"),

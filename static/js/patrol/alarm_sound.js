@@ -2,6 +2,11 @@
 
 const TONES = {
   sos: { notes: [[880, 0.22], [1175, 0.22], [880, 0.22], [1175, 0.22]], type: "square", volume: 0.16, pause: 700 },
+  // Alerts: a tone a level, told apart without looking; the worse, the shorter the pause.
+  critical: { notes: [[988, 0.14], [784, 0.14], [988, 0.14], [784, 0.14], [988, 0.2]], type: "sawtooth", volume: 0.1, pause: 1_200 },
+  high: { notes: [[784, 0.18], [0, 0.08], [784, 0.18]], type: "triangle", volume: 0.2, pause: 3_000 },
+  medium: { notes: [[587, 0.22]], type: "sine", volume: 0.18, pause: 8_000 },
+  low: { notes: [[440, 0.18]], type: "sine", volume: 0.12, pause: 20_000 },
   welfare: { notes: [[660, 0.18], [0, 0.12], [660, 0.18]], type: "sine", volume: 0.2, pause: 3_000 },
 };
 
