@@ -64,7 +64,10 @@ def _facts(alert: Alert, user: User) -> dict[str, Any]:
 def not_yet_seen(user: User, ids: list[int]) -> list[int]:
     """Of these alerts, those whose message on the screen still waits to be shown to this person."""
     waiting = Delivery.objects.filter(
-        alert_id__in=ids, page__user=user, channel=Channel.IN_APP, state__in=[DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.SENT]
+        alert_id__in=ids,
+        page__user=user,
+        channel=Channel.IN_APP,
+        state__in=[DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.SENT],
     )
     return sorted({pk for pk in waiting.values_list("alert_id", flat=True) if pk is not None})
 

@@ -34,10 +34,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Told:
-    """A person who is or was paged, and each message on its way to them."""
+    """A person who is or was paged, why, and each message on its way to them."""
 
-    page: Page
+    page: Page  # the latest: a person whom several steps mean is told of the same alert
     who: str
+    whys: list[str]
     deliveries: list[Delivery]
 
 
@@ -125,10 +126,16 @@ def _who(page: Page) -> str:
 
 
 def told_of(alert: Alert) -> list[Told]:
-    """Who was paged, the latest first."""
+    """Who was paged, each person once, the latest first."""
     deliveries = Prefetch("deliveries", queryset=Delivery.objects.order_by("rung_no", "id"))
     pages = alert.pages.select_related("user", "contact", "step_run").prefetch_related(deliveries).order_by("-id")
-    return [Told(page, _who(page), list(page.deliveries.all())) for page in pages[:SHOWN_LINES]]
+    found: dict[tuple[int | None, int | None], Told] = {}
+    for page in pages[:SHOWN_LINES]:
+        one = found.setdefault((page.user_id, page.contact_id), Told(page, _who(page), [], []))
+        if page.why and page.why not in one.whys:
+            one.whys.append(page.why)
+        one.deliveries.extend(page.deliveries.all())
+    return list(found.values())
 
 
 def next_of(alert: Alert) -> Next | None:

@@ -20,6 +20,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.jurisdiction import jurisdiction_of
+from accounts.models import User
+from dashboard.alert_layer import alert_features
 from dashboard.filters import BoardFilter
 from geography.models import Zone
 from incidents.models import HotSpot, Incident
@@ -233,6 +235,14 @@ def units(viewer: object, filters: BoardFilter) -> Features:
     return Features(features, len(features))
 
 
+def firing_alerts(viewer: object, filters: BoardFilter) -> Features:
+    """Alerts that are open and have a place: their own point, or where their zone is labelled. The filters are about incidents."""
+    if not isinstance(viewer, User):
+        return Features([], 0)
+    found = alert_features(viewer)
+    return Features(found[:MAX_FEATURES], len(found))
+
+
 def trend_of(low: float | None, high: float | None) -> str:
     """``up`` or ``down`` where a ratio's whole interval lies above or below 1, ``level`` where it holds 1, ``unknown`` without one."""
     if low is None or high is None:
@@ -295,6 +305,7 @@ LAYERS: tuple[Layer, ...] = (
     Layer("incidents", _("Incidents"), incidents),
     Layer("hotspots", _("Hot spots"), hot_spots),
     Layer("units", _("Units"), units),
+    Layer("alerts", _("Alerts"), firing_alerts),
     Layer("governorates", _("Governorates")),
     Layer("areas", _("Areas")),
     Layer("labels", _("Place names")),

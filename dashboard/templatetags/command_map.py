@@ -9,6 +9,7 @@ from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from dashboard.alert_layer import alert_layer_config
 from dashboard.layers import LAYERS, crowd_of, extent_of
 from dashboard.surfaces import KINDS
 from dashboard.unit_live import unit_layer_config
@@ -26,10 +27,12 @@ def _address(name: str, *args: str) -> str:
 
 
 @register.inclusion_tag("dashboard/_map_body.html", takes_context=True)
-def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surface: object = "", units: str = "") -> dict[str, Any]:
+def command_map(
+    context: dict[str, Any], off: str = "", opens_on: str = "", surface: object = "", units: str = "", alert: Any = None
+) -> dict[str, Any]:
     """``off`` names layers that start switched off on this page, ``opens_on`` one whose extent is shown first;
     ``surface`` is the id of one to lay on the map from the start; ``units`` offers units to those who may watch them: ``layer`` brings
-    them along, ``own`` leaves it to the page.
+    them along, ``own`` leaves it to the page. ``alert`` is one that stands alone on this map, beside what the page leaves on.
 
     The page's ``map_filters`` (a query string) or ``filter`` (the board's form) narrows it from the start.
     """
@@ -40,8 +43,12 @@ def command_map(context: dict[str, Any], off: str = "", opens_on: str = "", surf
     extent, is_approximate = extent_of(request.user)
     opening = crowd_of(request.user)
     with_units = bool(units) and getattr(request.user, "can", lambda _verb: False)("watch_units")
+    alert = alert or None
+    with_alerts = alert is not None or getattr(request.user, "can", lambda _verb: False)("see_alerts")
+    hidden = {slug for slug, is_here in (("units", with_units), ("alerts", with_alerts and alert is None)) if not is_here}
     return {
-        "layers": [layer for layer in LAYERS if layer.slug != "units" or with_units],
+        "layers": [layer for layer in LAYERS if layer.slug not in hidden],
+        "alerts": orjson.dumps(alert_layer_config(alert)).decode() if with_alerts else "",
         "with_units": with_units,
         "units": orjson.dumps(unit_layer_config()).decode() if with_units and units == "layer" else "",
         "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],

@@ -21,12 +21,11 @@ from accounts.models import User
 from accounts.roles import CAPABILITIES
 from alerts.models import Alert, Through
 from alerts.permissions import may
-from alerts.services import alerts as verbs_of_alerts
+from alerts.services import alerts as life
 from core.errors import DomainError, Invalid, NotFound
 from dashboard.alert_queue import alerts_for
 from dashboard.views.alert_queue import MAX_ASKED, user_of
 
-life: Any = verbs_of_alerts
 LONGEST_MIN = 7 * 24 * 60
 NEEDED = {"yes": True, "no": False}
 

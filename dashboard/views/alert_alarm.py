@@ -12,11 +12,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from alerts.services import delivery, people
+from alerts.services import delivery as delivery_verbs
+from alerts.services import people as people_verbs
 from core.errors import DomainError
 from core.events import log_head
 from dashboard.alert_alarm import alarms_of, muted_until, not_yet_seen
 
+delivery: Any = delivery_verbs
+people: Any = people_verbs
 MUTES_MIN = (5, 15, 30, 60)
 MAX_ASKED = 100
 

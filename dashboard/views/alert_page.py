@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from alerts.models import Alert
 from core.events import log_head
+from dashboard.alert_layer import place_of
 from dashboard.alert_page import next_of, severity_of, timeline_of, told_of, why_of
 from dashboard.alert_queue import WAITS, alerts_for, quiet_words, verbs_of
 from dashboard.views.alert_acts import find_alert, people_to_hand_to
@@ -33,7 +34,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
 @require_safe
 @never_cache
 def part(request: HttpRequest, pk: str) -> HttpResponse:
-    return render(request, "dashboard/alerts/_alert.html", facts_of(request, pk))
+    return render(request, "dashboard/alerts/_alert.html", {**facts_of(request, pk), "is_part": True})
 
 
 def facts_of(request: HttpRequest, pk: str) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def facts_of(request: HttpRequest, pk: str) -> dict[str, Any]:
         "incidents": list(incidents),
         "children": list(alerts_for(user).filter(parent=alert).order_by("-id")[:LATEST]),
         "parent": alerts_for(user).filter(pk=alert.parent_id).first() if alert.parent_id else None,
+        "has_place": place_of(alert) is not None,
         "live_head": head,
         "now": timezone.now(),
     }

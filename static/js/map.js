@@ -12,4 +12,6 @@ for (const root of document.querySelectorAll("[data-map]")) {
   // Units come to a map that offers them; their own board brings them itself.
   const box = root.querySelector('[data-map-layer="units"]');
   if (box && root.dataset.units) import("./patrol/unit_map.js").then(({ startUnits }) => startUnits(made, box));
+  const alerts = root.querySelector('[data-map-layer="alerts"]');
+  if (root.dataset.alerts) import("./alerts/alert_layer.js").then(({ startAlerts }) => startAlerts(made, alerts));
 }

@@ -117,6 +117,7 @@ function settle(answer, asked) {
     }
   }
   settleSoon();
+  document.dispatchEvent(new CustomEvent("alerts:changed"));
   return Number(page.getElementById("alert-rows").dataset.liveHead);
 }
 
