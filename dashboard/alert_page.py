@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,11 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.models import Alert, AlertLog, AlertState, Delivery, DeliveryState, EscalationRun, Level, Page, PolicyStep, StepRun
+from alerts.models import Alert, AlertLog, AlertState, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
+from alerts.services.escalation.targets import TO_PEOPLE, resolve
+from dashboard.alert_words import step_words
 
 # What is shown from the rows themselves, with their own times, and not a second time from the log.
-TOLD_BY_ROWS = frozenset({AlertLog.Kind.STEP, AlertLog.Kind.NOBODY, AlertLog.Kind.PAGED, AlertLog.Kind.DELIVERY})
+TOLD_BY_ROWS = frozenset({AlertLog.Kind.STEP, AlertLog.Kind.PAGED, AlertLog.Kind.DELIVERY})
+CALM = frozenset({AlertLog.Kind.ACKNOWLEDGED, AlertLog.Kind.RESOLVED})
+LOUD = frozenset({AlertLog.Kind.OPENED, AlertLog.Kind.REFIRED, AlertLog.Kind.RAISED, AlertLog.Kind.NOBODY, AlertLog.Kind.UNACKNOWLEDGED})
 SHOWN_LINES = 300
+MOST_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,14 @@ class Next:
     total: int
     words: str
     is_paused: bool
+    who: list[str]
+    more: int
 
 
 def timeline_of(alert: Alert) -> list[Line]:
     """The newest first."""
     rows = alert.log.select_related("by").order_by("-id")[:SHOWN_LINES]
-    lines = [_of_log(row) for row in rows if row.kind not in TOLD_BY_ROWS]
+    lines = [_of_log(row) for row in rows if row.kind not in TOLD_BY_ROWS and "step_run" not in row.facts]
     steps = StepRun.objects.filter(run__alert=alert).select_related("run").prefetch_related("pages__user", "pages__contact").order_by("-id")
     lines += [_of_step(step) for step in steps[:SHOWN_LINES]]
     deliveries = Delivery.objects.filter(alert=alert).select_related("page__user", "page__contact").order_by("-id")
@@ -69,11 +75,14 @@ def _of_log(row: AlertLog) -> Line:
     until = row.facts.get("until") if isinstance(row.facts, dict) else None
     if isinstance(until, str):
         details.append(_("until %(t)s") % {"t": _clock(until)})
+    if row.kind == AlertLog.Kind.NOBODY and row.facts.get("is_end"):
+        details.append(_("every step was run, and nobody has acknowledged"))
+    if row.kind == AlertLog.Kind.REASSIGNED and isinstance(row.facts.get("name"), str):
+        details.append(_("to %(who)s") % {"who": row.facts["name"]})
     title = str(row.get_kind_display())
     if row.through and row.kind != AlertLog.Kind.OPENED:
         title = _("%(what)s through %(channel)s") % {"what": title, "channel": row.get_through_display()}
-    calm = {AlertLog.Kind.ACKNOWLEDGED, AlertLog.Kind.RESOLVED}
-    tone = "good" if row.kind in calm else "bad" if row.kind in {AlertLog.Kind.OPENED, AlertLog.Kind.REFIRED, AlertLog.Kind.RAISED} else ""
+    tone = "good" if row.kind in CALM else "bad" if row.kind in LOUD else ""
     return Line(row.at, row.kind, title, details, row.note, str(row.by) if row.by else _("the system"), tone)
 
 
@@ -145,40 +154,19 @@ def next_of(alert: Alert) -> Next | None:
         return None
     steps = _steps(run)
     number = min(run.step_no, max(len(steps) - 1, 0))
-    words = _step_words(steps[number]) if steps else ""
-    return Next(run.next_at if run.state == EscalationRun.State.RUNNING else None, number + 1, len(steps), words, run.state == "paused")
+    is_over = run.step_no >= len(steps)
+    step = steps[number] if steps and not is_over else {}
+    words = step_words(step) if step else _("every step is done; the fallback is told")
+    who = [target.name for target in resolve(step, alert, run.next_at or timezone.now())] if step.get("kind") in TO_PEOPLE else []
+    is_paused = run.state == EscalationRun.State.PAUSED
+    return Next(
+        None if is_paused else run.next_at, number + 1, len(steps), words, is_paused, who[:MOST_NAMED], max(0, len(who) - MOST_NAMED)
+    )
 
 
 def _steps(run: EscalationRun) -> list[dict[str, Any]]:
     steps = run.snapshot.get("steps", []) if isinstance(run.snapshot, dict) else []
     return [step for step in steps if isinstance(step, dict)]
-
-
-def _step_words(step: dict[str, Any]) -> str:
-    kind = step.get("kind", "")
-    return str(PolicyStep.Kind(kind).label) if kind in PolicyStep.Kind.values else ""
-
-
-def why_of(alert: Alert) -> list[str]:
-    """Why it fired, in sentences, from what was kept with it."""
-    if alert.kind == Alert.Kind.MANUAL:
-        return [_("A person raised it.")]
-    lines = []
-    if alert.measure is not None:
-        told = {"measure": f"{alert.measure:g}", "threshold": f"{alert.threshold:g}" if alert.threshold is not None else ""}
-        if alert.threshold is None:
-            lines.append(_("Measured: %(measure)s.") % told)
-        else:
-            lines.append(_("Measured %(measure)s; this level begins at %(threshold)s.") % told)
-    return lines + list(_from_facts(alert.facts))
-
-
-def _from_facts(facts: Any) -> Iterable[str]:
-    if not isinstance(facts, dict):
-        return
-    window = facts.get("window_h")
-    if isinstance(window, int | float):
-        yield ngettext("Counted over the last %(n)g hour.", "Counted over the last %(n)g hours.", int(window)) % {"n": window}
 
 
 def severity_of(alert: Alert) -> int:

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from dashboard.views import alert_acts, alert_alarm, alert_page, alert_queue
+from dashboard.views import alert_acts, alert_alarm, alert_manual, alert_page, alert_queue, alert_silences
 
 PK = r"(?P<pk>[0-9]{1,18})"
 
 urlpatterns: list[URLPattern] = [
     path("alerts/", alert_queue.page, name="alerts"),
+    path("alerts/new/", alert_manual.page, name="alerts-new"),
+    path("alerts/new/preview/", alert_manual.preview, name="alerts-preview"),
+    path("alerts/silences/", alert_silences.page, name="silences"),
+    re_path(rf"^alerts/silences/{PK}/end/$", alert_silences.end, name="silences-end"),
     path("alerts/rows/", alert_queue.rows, name="alerts-rows"),
     path("alerts/mine.json", alert_alarm.mine, name="alerts-mine"),
     path("alerts/seen/", alert_alarm.seen, name="alerts-seen"),

@@ -121,7 +121,13 @@ def test_the_page_tells_each_step_page_and_delivery_with_its_state(fire, cast, a
     AlertLog.objects.create(alert=alert, kind=AlertLog.Kind.OPENED)
     told = enter(cast.dispatcher).get(f"/alerts/{alert.pk}/")
     text = told.content.decode()
-    for words in ("Step 1: Notify who is on call", "E-mail to supervisor", "On call in Hawalli duty officer", "Next step in", "Measured 4"):
+    for words in (
+        "Step 1: Notify who is on call",
+        "E-mail to supervisor",
+        "On call in Hawalli duty officer",
+        "Next step in",
+        "Measured: 4",
+    ):
         assert words in text
     assert {line.kind for line in told.context["lines"]} == {"step", "delivery", "opened"}
 

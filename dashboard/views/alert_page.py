@@ -14,8 +14,9 @@ from django.views.decorators.http import require_safe
 from alerts.models import Alert
 from core.events import log_head
 from dashboard.alert_layer import place_of
-from dashboard.alert_page import next_of, severity_of, timeline_of, told_of, why_of
+from dashboard.alert_page import next_of, severity_of, timeline_of, told_of
 from dashboard.alert_queue import WAITS, alerts_for, quiet_words, verbs_of
+from dashboard.alert_words import why_of
 from dashboard.views.alert_acts import find_alert, people_to_hand_to
 from dashboard.views.alert_queue import user_of
 from incidents.models import Incident

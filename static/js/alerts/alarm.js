@@ -103,8 +103,8 @@ async function askLate() {
   if (answer?.ok) {
     const told = await answer.json();
     const sign = part("late");
-    sign.hidden = !told.is_late;
-    if (told.is_late) sign.textContent = texts.textDelayed.replace("{n}", told.overdue ?? "?").replace("{s}", Math.round(told.oldest_s ?? 0));
+    sign.hidden = !told.late;
+    sign.textContent = told.late ? [told.text, ...told.lines].join(" · ") : "";
     frame();
   }
   setTimeout(askLate, LATE_MS);
