@@ -12,8 +12,9 @@ from django.db.models.functions import Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from alerts.models import AlertLog, AlertState, Channel, Delivery, DeliveryState, EscalationRun, Page, StepRun
+from alerts.models import AlertLog, AlertState, Channel, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
 from alerts.services.delivery.paging import GOING, lay_rungs
+from alerts.services.delivery.rungs import SILENT, quiet_until
 from alerts.services.delivery.states import REACHED, RECALLABLE, has_reached
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 LONGEST_SLEEP = timedelta(minutes=2)
 CLOCK_JUMP = timedelta(minutes=1)
 _OVER = frozenset({DeliveryState.FAILED, DeliveryState.CANCELLED})
+BY_HAND = 100  # deliveries that a person asked for are numbered from here on, and are no rung
 AGAIN_AFTER = timedelta(seconds=30)  # a page that could not be worked does not keep the others from climbing
 
 
@@ -62,7 +64,7 @@ def _climb(page: Page, now: datetime) -> StepRun | None:
         _end(page, Page.State.EXHAUSTED, now)
         _write(page, _("%(who)s has been switched off and is no longer paged."))
         return page.step_run
-    made = list(page.deliveries.filter(rung_no__lt=len(page.rungs)).order_by("rung_no"))
+    made = list(page.deliveries.filter(rung_no__lt=BY_HAND).order_by("rung_no"))
     current = present(made)
     if any(has_reached(one) for one in current):
         began = current[-1].created_at
@@ -71,6 +73,11 @@ def _climb(page: Page, now: datetime) -> StepRun | None:
             Page.objects.filter(pk=page.pk).update(next_at=min(until, now + LONGEST_SLEEP))
             return None
     if page.rung_no < len(page.rungs):
+        until = held_until(page, now)
+        if until is not None:
+            Page.objects.filter(pk=page.pk).update(state=Page.State.HELD, next_at=min(until, now + LONGEST_SLEEP))
+            return None
+        page.state = Page.State.RUNNING
         lay_rungs(page, now=now)
         return None
     _end(page, Page.State.EXHAUSTED, now)
@@ -78,6 +85,13 @@ def _climb(page: Page, now: datetime) -> StepRun | None:
         return None
     _write(page, _("Nothing is known to have reached %(who)s: every channel was tried."))
     return page.step_run
+
+
+def held_until(page: Page, now: datetime) -> datetime | None:
+    """When this person's quiet hours end, if the next rung would ring in them. Asked again each time: a level may rise meanwhile."""
+    if page.user is None or page.rungs[page.rung_no].get("channel") in SILENT:
+        return None
+    return quiet_until(user=page.user, critical=page.alert.level == Level.CRITICAL, at=now)
 
 
 def present(made: list[Delivery]) -> list[Delivery]:
@@ -105,7 +119,7 @@ def _end(page: Page, state: str, now: datetime) -> None:
 def climb_at_once(pages: Iterable[int | None], *, now: datetime) -> None:
     """What a page's present rung sent has failed for good: no waiting for its time. The page's row is locked by the caller, or free."""
     for pk in {pk for pk in pages if pk is not None}:
-        current = present(list(Delivery.objects.filter(page_id=pk).order_by("rung_no")))
+        current = present(list(Delivery.objects.filter(page_id=pk, rung_no__lt=BY_HAND).order_by("rung_no")))
         if all(one.state in _OVER or (one.channel == Channel.IN_APP and one.state not in REACHED) for one in current):
             Page.objects.filter(pk=pk, state__in=GOING).update(next_at=Least(F("next_at"), now))
 

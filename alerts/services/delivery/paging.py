@@ -98,7 +98,7 @@ def lay_rungs(page: Page, *, now: datetime) -> None:
         page.next_at = now + timedelta(seconds=min(wait_s, CHECK_AFTER_S))
         if wait_s:
             break
-    page.save(update_fields=["rung_no", "next_at"])
+    page.save(update_fields=["rung_no", "next_at", "state"])
 
 
 def _make(page: Page, rung: dict[str, Any], now: datetime) -> Delivery:
