@@ -47,6 +47,8 @@ app.conf.beat_schedule = {
     "packs: due": {"task": "patrol.look_after_packs", "schedule": crontab(minute="*/5"), "options": {"expire_seconds": 240}},
     # The second path beside `manage.py pager`, which does the same many times a second: with the pager dead, steps are ten seconds late.
     "alerts: steps": {"task": "alerts.run_escalations", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
+    "alerts: rungs": {"task": "alerts.climb_pages", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
+    "alerts: messages": {"task": "alerts.send_messages", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
     "alerts: audit": {"task": "alerts.audit", "schedule": 30.0, "options": {"expire_seconds": 25, "queue": "critical"}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

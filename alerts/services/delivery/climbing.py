@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from alerts.models import AlertLog, AlertState, Channel, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
 from alerts.services.delivery.paging import GOING, lay_rungs
-from alerts.services.delivery.rungs import SILENT, quiet_until
 from alerts.services.delivery.states import REACHED, RECALLABLE, has_reached
+from alerts.services.people.rungs import SILENT, quiet_until
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ def _climb(page: Page, now: datetime) -> StepRun | None:
             Page.objects.filter(pk=page.pk).update(next_at=min(until, now + LONGEST_SLEEP))
             return None
     if page.rung_no < len(page.rungs):
-        until = held_until(page, now)
-        if until is not None:
-            Page.objects.filter(pk=page.pk).update(state=Page.State.HELD, next_at=min(until, now + LONGEST_SLEEP))
+        quiet_end = held_until(page, now)
+        if quiet_end is not None:
+            Page.objects.filter(pk=page.pk).update(state=Page.State.HELD, next_at=min(quiet_end, now + LONGEST_SLEEP))
             return None
         page.state = Page.State.RUNNING
         lay_rungs(page, now=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Func, Q, Sum
+from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, FloatField, Func, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -38,11 +38,17 @@ class ChannelFigure:
 
 
 class _Percentile(Aggregate):
-    function = "percentile_cont"
-    allow_distinct = False
+    """Of an interval's seconds, without those that have none."""
 
-    def __init__(self, expression: object, *, at: float, **extra: object) -> None:
-        super().__init__(expression, template=f"%(function)s({at}) WITHIN GROUP (ORDER BY %(expressions)s)", **extra)
+    output_field = FloatField()
+
+
+class Median(_Percentile):
+    template = "percentile_cont(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+
+
+class Late(_Percentile):
+    template = "percentile_cont(0.95) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
 def channel_figures(viewer: object, start: datetime, end: datetime) -> list[ChannelFigure]:
@@ -50,7 +56,7 @@ def channel_figures(viewer: object, start: datetime, end: datetime) -> list[Chan
 
     def seconds(field: str) -> Func:
         span = ExpressionWrapper(F(field) - F("created_at"), output_field=DurationField())
-        return Func(span, function="extract", template="extract(epoch from %(expressions)s)")
+        return Func(span, function="extract", template="extract(epoch from %(expressions)s)", output_field=FloatField())
 
     state = DeliveryState
     arrived = Q(state__in=[state.DELIVERED, state.READ])
@@ -71,10 +77,10 @@ def channel_figures(viewer: object, start: datetime, end: datetime) -> list[Chan
             held=Count("pk", filter=Q(held_by_limit=True, state__in=[state.PENDING, state.SENDING])),
             attempts_made=Coalesce(Sum("attempts"), 0),
             parts_made=Coalesce(Sum("parts", filter=Q(sent_at__isnull=False)), 0),
-            handed_p50_s=_Percentile(seconds("sent_at"), at=0.5),
-            handed_p95_s=_Percentile(seconds("sent_at"), at=0.95),
-            arrived_p50_s=_Percentile(seconds("delivered_at"), at=0.5),
-            arrived_p95_s=_Percentile(seconds("delivered_at"), at=0.95),
+            handed_p50_s=Median(seconds("sent_at")),
+            handed_p95_s=Late(seconds("sent_at")),
+            arrived_p50_s=Median(seconds("delivered_at")),
+            arrived_p95_s=Late(seconds("delivered_at")),
         )
     )
     figures = []

@@ -6,9 +6,9 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from accounts.models import User
-from alerts.models import Alert, Channel, Contact, Delivery, DeliveryState, MessageTemplate, Page
-from alerts.services.delivery.rungs import rungs_for
+from alerts.models import Alert, Channel, Contact, Delivery, DeliveryState, Importance, MessageTemplate, Page
 from alerts.services.delivery.words import words_for
+from alerts.services.people.rungs import rungs_for
 
 MOST_TOLD = 50
 
@@ -32,16 +32,14 @@ def tell(*, alert: Alert, to: User | Contact, event: str, now: datetime) -> Deli
     """The notice's delivery; the one there is if it was told already; ``None`` for somebody with the screen alone, who sees it there."""
     if not to.is_active:
         return None
-    is_user = isinstance(to, User)
-    rungs = rungs_for(
-        user=to if isinstance(to, User) else None, contact=None if isinstance(to, User) else to, importance="default", critical=False, at=now
-    )
+    user, contact = (to, None) if isinstance(to, User) else (None, to)
+    rungs = rungs_for(user=user, contact=contact, importance=Importance.DEFAULT, critical=False, at=now)
     rung = next((one for one in rungs if one.channel not in {Channel.IN_APP, Channel.VOICE}), None)
     if rung is None:
         return None
     words = words_for(alert, channel=rung.channel, language=to.language, event=event)
     made, _is_new = Delivery.objects.get_or_create(
-        key=uuid5(NAMESPACE_URL, f"khareetaty:alert:{alert.key}:{event}:{'user' if is_user else 'contact'}:{to.pk}"),
+        key=uuid5(NAMESPACE_URL, f"khareetaty:alert:{alert.key}:{event}:{'user' if user is not None else 'contact'}:{to.pk}"),
         defaults={
             "alert": alert,
             "channel": rung.channel,

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from alerts.choices import Channel, Importance, Level
 from alerts.models import Alert, Contact, Delivery, DeliveryState, Page, StepRun
-from alerts.services.delivery.rungs import rungs_for
 from alerts.services.delivery.states import RECALLABLE, announce
 from alerts.services.delivery.words import words_for
+from alerts.services.people.rungs import rungs_for
 from core.errors import Invalid
 
 CODE_DIGITS = 8

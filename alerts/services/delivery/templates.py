@@ -16,7 +16,17 @@ from alerts.analytics import sms, wording
 from alerts.choices import Channel
 from alerts.models import Alert, MessageTemplate
 from alerts.permissions import Actor, require
-from alerts.services.delivery.words import COUNTED_IN_PARTS, KNOWN, MOST_PARTS, MOST_VALUE, SAMPLE_SECRETS, SECRETS, Words, rendered, values_of
+from alerts.services.delivery.words import (
+    COUNTED_IN_PARTS,
+    KNOWN,
+    MOST_PARTS,
+    MOST_VALUE,
+    SAMPLE_SECRETS,
+    SECRETS,
+    Words,
+    rendered,
+    values_of,
+)
 from core import audit
 from core.errors import Conflict, Invalid
 
@@ -47,7 +57,7 @@ def check(*, event: str, channel: str, language: str, subject: str, body: str, p
     wrong: dict[str, str] = {}
     if event not in MessageTemplate.Event.values:
         wrong["event"] = _("Choose one of the list.")
-    if channel and channel not in Channel.values or channel == Channel.IN_APP:
+    if (channel and channel not in Channel.values) or channel == Channel.IN_APP:
         wrong["channel"] = _("The screen needs no template.") if channel == Channel.IN_APP else _("Choose one of the list.")
     if language not in User.Language.values:
         wrong["language"] = _("Choose one of the list.")
@@ -59,8 +69,8 @@ def check(*, event: str, channel: str, language: str, subject: str, body: str, p
             wrong[field] = problem
     if len(subject) > 200 or "\n" in subject:
         wrong["subject"] = _("One line of 200 characters at most.")
-    if "body" not in wrong:
-        problem = _wrong_body(event, channel, body)
+    if not {"body", "subject", "channel"} & set(wrong):
+        problem = _wrong_body(event, channel, subject, body)
         if problem:
             wrong["body"] = problem
     if provider_template:
@@ -86,12 +96,12 @@ def _wrong_names(text: str, *, allowed: frozenset[str]) -> str:
     return _("There is no %(name)s. Known are: %(known)s.") % {"name": unknown[0], "known": ", ".join(sorted(allowed))}
 
 
-def _wrong_body(event: str, channel: str, body: str) -> str:
+def _wrong_body(event: str, channel: str, subject: str, body: str) -> str:
     names = wording.names_in(body)
     most = MOST_BODY.get(Channel(channel), MOST_BODY_ELSE) if channel else MOST_BODY_ELSE
     if len(body) > most:
         return _("At most %(limit)d characters.") % {"limit": most}
-    if event != MessageTemplate.Event.TEST and not {"title", "text"} & set(names):
+    if event != MessageTemplate.Event.TEST and not {"title", "text"} & {*names, *wording.names_in(subject)}:
         return _("Say what it is about: title or text is missing.")
     if channel == Channel.VOICE and {"link", "acknowledge_link", "code"} & set(names):
         return _("A link or a code cannot be spoken; the call itself asks for a key.")
