@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.channels.base import PermanentFailure
-from alerts.models import Alert, Delivery, Page, Preferences
+from alerts.models import Alert, Channel, Delivery, Page, Preferences
 from alerts.services.delivery import (
     apply_receipt,
     channel_figures,
@@ -199,7 +199,7 @@ def test_the_channels_figures_are_counted_from_the_rows_one_may_see(alerting, fi
     apply_receipt(provider="scripted", provider_id=f"sms-{sender.taken[0].key}", status="delivered", now=now + timedelta(seconds=5))
     span = (now - timedelta(hours=1), now + timedelta(hours=1))
     figures = {figure.channel: figure for figure in channel_figures(cast.supervisor, *span)}
-    sms = figures["sms"]
+    sms = figures[Channel.SMS]
     assert (sms.deliveries, sms.sent, sms.delivered, sms.failed, sms.attempts) == (3, 2, 1, 1, 3)
     assert sms.handed_p50_s == pytest.approx(2) and sms.arrived_p95_s == pytest.approx(5) and sms.delivered_share == 0.5
     assert channel_figures(cast.firefighter, *span) == []

@@ -18,5 +18,5 @@ def add(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("alerts", "0003_counted_incidents_and_cooldowns")]
+    dependencies = [("alerts", "0004_rule_proposals")]
     operations = [migrations.RunPython(add, migrations.RunPython.noop)]
