@@ -254,6 +254,7 @@ ALERT_RETRIES = env.int("ALERT_RETRIES", default=3)  # further tries of a messag
 ALERT_RETRY_S = env.float("ALERT_RETRY_S", default=60)  # between two tries, spread by a fifth; a provider's Retry-After goes before it
 ALERT_AUDIT_EMAIL = env.list("ALERT_AUDIT_EMAIL", default=[])  # who is told, straight by EMAIL_URL, when alerts are late
 HEARTBEAT_URL = env("HEARTBEAT_URL", default="")  # asked once a minute while nothing is late; a watch outside notices when it is not
+SMS_GATEWAY_RECEIPTS = env.bool("SMS_GATEWAY_RECEIPTS", default=False)  # whether it tells afterwards what arrived
 
 # --- background work -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

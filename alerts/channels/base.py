@@ -71,11 +71,13 @@ class PermanentFailure(Failure):
 
 
 class Sender(Protocol):
-    """A channel. ``has_receipts``: a receipt may be waited for; without one "sent" is as good as it gets."""
+    """A channel. ``has_receipts``: a receipt may be waited for; without one "sent" is as good as it gets. ``takes_key``: the same message
+    handed over twice is one message at the other end, so that after a crash it may be sent again."""
 
     channel: str
     provider: str
     has_receipts: bool
+    takes_key: bool
 
     def send(self, message: Message) -> Handed:
         """Raise ``TemporaryFailure`` or ``PermanentFailure``. Never blocks longer than ``ALERT_SEND_TIMEOUT_S``."""

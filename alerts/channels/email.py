@@ -19,13 +19,13 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from environ import Env
 
+from alerts.channels import codes
 from alerts.channels.addresses import as_email
 from alerts.channels.base import Handed, Message, PermanentFailure, TemporaryFailure
 from alerts.channels.texts import lines, one_line
 
 LONGEST_SUBJECT = 200
 LONGEST_TEXT = 100_000
-NO_SUCH_ADDRESS = frozenset({550, 551, 553, 556})
 
 
 def is_files(url: str) -> bool:
@@ -34,6 +34,7 @@ def is_files(url: str) -> bool:
 
 class EmailSender:
     channel = "email"
+    takes_key = True  # the Message-ID
     has_receipts = False  # that a server took it is all SMTP says
 
     def __init__(self, url: str, from_email: str, public_url: str = "") -> None:
@@ -160,4 +161,4 @@ def _failure(code: int, said: bytes | str, *, of_address: bool = False) -> Tempo
     # smtplib says -1 where the server broke off in the middle of its answer.
     if code < 500:
         return TemporaryFailure(detail, code=str(code), may_have_been_taken=code < 0)
-    return PermanentFailure(detail, code=str(code), is_address_bad=of_address and code in NO_SUCH_ADDRESS)
+    return PermanentFailure(detail, code=str(code), is_address_bad=of_address and code in codes.SMTP)

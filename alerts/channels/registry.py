@@ -25,7 +25,6 @@ class Way:
     needs: tuple[str, ...]
     make: Callable[[dict[str, Any]], Sender]
     reads: tuple[str, ...] = ()
-    name: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -50,11 +49,70 @@ def _sms(given: dict[str, Any]) -> Sender:
     return TwilioSms(_account(given), given["TWILIO_SMS_FROM"])
 
 
+def _whatsapp(given: dict[str, Any]) -> Sender:
+    from alerts.channels.twilio_whatsapp import TwilioWhatsApp
+
+    return TwilioWhatsApp(_account(given), given["TWILIO_WHATSAPP_FROM"])
+
+
+def _voice(given: dict[str, Any]) -> Sender:
+    from alerts.channels.twilio_voice import TwilioVoice
+
+    return TwilioVoice(_account(given), given["TWILIO_VOICE_FROM"])
+
+
+def _push(given: dict[str, Any]) -> Sender:
+    from alerts.channels.push import PushSender
+
+    return PushSender(given["VAPID_PRIVATE_KEY"], given["VAPID_SUBJECT"])
+
+
+def _slack(given: dict[str, Any]) -> Sender:
+    from alerts.channels.slack import SlackSender
+
+    return SlackSender(given["SLACK_WEBHOOK_URL"])
+
+
+def _webhook(given: dict[str, Any]) -> Sender:
+    from alerts.channels.webhook import WebhookSender
+
+    return WebhookSender(given["ALERT_WEBHOOKS"], tuple(given["ALERT_WEBHOOK_ALLOW"]), given["ALERT_SEND_TIMEOUT_S"])
+
+
+def _gateway(channel: str) -> Callable[[dict[str, Any]], Sender]:
+    def make(given: dict[str, Any]) -> Sender:
+        if given["SMS_GATEWAY_KIND"] == "smpp":
+            from alerts.channels.gateway_smpp import SmppGateway
+
+            return SmppGateway(
+                channel, given["SMS_GATEWAY_URL"], sender=given["SMS_GATEWAY_FROM"], gives_receipts=given["SMS_GATEWAY_RECEIPTS"]
+            )
+        from alerts.channels.gateway_http import HttpGateway
+
+        return HttpGateway(
+            channel, given["SMS_GATEWAY_URL"], token=given["SMS_GATEWAY_TOKEN"], sender=given["SMS_GATEWAY_FROM"],
+            gives_receipts=given["SMS_GATEWAY_RECEIPTS"], public_url=given["PUBLIC_URL"],
+        )  # fmt: skip
+
+    return make
+
+
 OF_TWILIO = ("TWILIO_API_URL", "PUBLIC_URL")
+GATEWAY = ("SMS_GATEWAY_KIND", "SMS_GATEWAY_URL")
+OF_GATEWAY = ("SMS_GATEWAY_TOKEN", "SMS_GATEWAY_FROM", "SMS_GATEWAY_RECEIPTS", "PUBLIC_URL")
 # In the order they are tried: the first that is configured is the channel's.
 WAYS: dict[str, tuple[Way, ...]] = {
     Channel.EMAIL: (Way(("EMAIL_URL",), _email, ("ALERT_FROM_EMAIL", "PUBLIC_URL")),),
-    Channel.SMS: (Way((*TWILIO, "TWILIO_SMS_FROM"), _sms, OF_TWILIO, "twilio"),),
+    Channel.SMS: (
+        Way((*TWILIO, "TWILIO_SMS_FROM"), _sms, OF_TWILIO),
+        Way(GATEWAY, _gateway(Channel.SMS), OF_GATEWAY),  # where there is no internet, everybody's SMS go by it
+    ),
+    Channel.WHATSAPP: (Way((*TWILIO, "TWILIO_WHATSAPP_FROM"), _whatsapp, OF_TWILIO),),
+    Channel.VOICE: (Way((*TWILIO, "TWILIO_VOICE_FROM", "PUBLIC_URL"), _voice, OF_TWILIO),),
+    Channel.PUSH: (Way(("VAPID_PRIVATE_KEY", "VAPID_PUBLIC_KEY"), _push, ("VAPID_SUBJECT", "PUSH_ALLOW")),),
+    Channel.SLACK: (Way(("SLACK_WEBHOOK_URL",), _slack),),
+    Channel.WEBHOOK: (Way(("ALERT_WEBHOOKS",), _webhook, ("ALERT_WEBHOOK_ALLOW", "ALERT_SEND_TIMEOUT_S")),),
+    Channel.GATEWAY: (Way(GATEWAY, _gateway(Channel.GATEWAY), OF_GATEWAY),),
 }
 
 

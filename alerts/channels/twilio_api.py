@@ -18,14 +18,12 @@ from twilio.http.response import Response
 from twilio.request_validator import SIGNATURE_SETTINGS_HEADER, RequestValidator, get_signature_algorithm
 from twilio.rest import Client
 
-from alerts.channels import web
+from alerts.channels import codes, web
 from alerts.channels.base import Failure, Message, PermanentFailure, TemporaryFailure
 
 PROVIDER = "twilio"
 STATUS_PATH = "/hooks/twilio/status"
 
-# https://www.twilio.com/docs/api/errors: no message will ever arrive at this address.
-BAD_ADDRESS = frozenset({21211, 21214, 21217, 21265, 21610, 21614, 13223, 13224, 30005, 30006, 63003, 63024})
 # Theirs or the network's, and it passes: queues full, limits, a handset that is off.
 HEALS = frozenset({14107, 20429, 20500, 20503, 20504, 21611, 30001, 30003, 30008, 63017, 63018, 63038})
 
@@ -99,7 +97,7 @@ def failure_of(status: int, code: int, said: str) -> Failure:
     detail = f"{code or status} {said}".strip()
     if heals(status, code):
         return TemporaryFailure(detail, code=str(code or status), may_have_been_taken=status >= 500)
-    return PermanentFailure(detail, code=str(code or status), is_address_bad=code in BAD_ADDRESS)
+    return PermanentFailure(detail, code=str(code or status), is_address_bad=code in codes.TWILIO)
 
 
 def is_signed(*, token: str, url: str, form: Any, headers: Any) -> bool:

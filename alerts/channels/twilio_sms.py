@@ -13,6 +13,7 @@ LONGEST = 1600  # characters; Twilio refuses more (21617)
 class TwilioSms:
     channel = "sms"
     provider = PROVIDER
+    takes_key = False
 
     def __init__(self, account: Account, sender: str) -> None:
         self.account, self.sender = account, sender

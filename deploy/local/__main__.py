@@ -1,4 +1,4 @@
-"""``python -m deploy.local run|up|down|reset|exec|tracker``: a whole installation on this machine, under ``KHAREETATY_VAR``."""
+"""``python -m deploy.local run|up|down|reset|exec|tracker|vapid``: a whole installation on this machine, under ``KHAREETATY_VAR``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from deploy.local.layout import HOST, ROOT, Layout, is_free, web_port, write_pri
 from deploy.local.mosquitto import Mosquitto
 from deploy.local.services import Postgres, Redis, StartFailed
 from deploy.local.supervisor import Program, Service, Supervisor
+from deploy.local.vapid import vapid_pair
 
 DEMO_PROGRAMS = frozenset({"simulator", "patrols"})
 PYTHON = str(ROOT / ".venv/bin/python")
@@ -38,7 +39,7 @@ def private_services(layout: Layout, *, throw_away: bool = False) -> list[Servic
     return services
 
 
-def environment(layout: Layout, services: list[Service]) -> dict[str, str]:
+def environment(layout: Layout, services: list[Service], *, reaches_people: bool = False) -> dict[str, str]:
     """What the programs see: the caller's environment, completed by what this installation made for itself."""
     made = {"KHAREETATY_VAR": str(layout.var), "SECRET_KEY": layout.secrets()["secret_key"], "PYTHONUNBUFFERED": "1"}
     for service in services:
@@ -49,6 +50,8 @@ def environment(layout: Layout, services: list[Service]) -> dict[str, str]:
         if isinstance(service, Mosquitto):
             made["MQTT_URL"] = service.gateway_url
     made["KHAREETATY_PORT"] = str(web_port())
+    if reaches_people:
+        made |= layout.ways_out()
     write_private(layout.env_file, "".join(f"{key}={value}\n" for key, value in made.items() if key != "KHAREETATY_VAR"))
     return made | {key: value for key, value in os.environ.items() if value or key not in made}
 
@@ -118,7 +121,7 @@ def run(layout: Layout) -> int:
         services = private_services(layout)
         for service in services:
             service.start()
-        surroundings = os.environ | environment(layout, services)
+        surroundings = os.environ | environment(layout, services, reaches_people=True)
         try:
             subprocess.run([PYTHON, "manage.py", "prepare", *prepare_options()], cwd=ROOT, env=surroundings, check=True)
         except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
@@ -141,6 +144,8 @@ def programs_for(surroundings: dict[str, str]) -> list[Program]:
     os.environ.update({key: surroundings[key] for key in ("KHAREETATY_PORT",)})
     os.environ.setdefault("KHAREETATY_HOST", HOST)
     wanted = programs()
+    if surroundings.get("SMS_GATEWAY_KIND") != "smpp":
+        wanted = [program for program in wanted if program.name != "gateway"]
     if surroundings.get("KHAREETATY_DEMO", "1") in ("0", "false", "no"):
         wanted = [program for program in wanted if program.name not in DEMO_PROGRAMS]
     return wanted
@@ -233,6 +238,10 @@ def main(arguments: list[str]) -> int:
         environ.Env.read_env(ROOT / ".env")
     layout = Layout.from_environment()
     os.environ["KHAREETATY_VAR"] = str(layout.var)
+    if arguments == ["vapid"]:
+        pair = vapid_pair()
+        print(f"VAPID_PRIVATE_KEY={pair.private}\nVAPID_PUBLIC_KEY={pair.public}")
+        return 0
     verbs = {"run": run, "up": up, "down": down, "reset": reset}
     try:
         if arguments[:1] == ["exec"] and len(arguments) > 1:

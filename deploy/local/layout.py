@@ -9,6 +9,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.vapid import vapid_pair
+
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 
@@ -45,6 +47,11 @@ class Layout:
         return self.var / "run"
 
     @property
+    def mail(self) -> Path:
+        """What would have been e-mailed, where no mail server is named."""
+        return self.var / "mail"
+
+    @property
     def static(self) -> Path:
         """Empty here, where the web process finds the files itself; `collectstatic` fills it for a server in front."""
         return self.var / "static"
@@ -79,6 +86,21 @@ class Layout:
         names = ("secret_key", "postgres_password", "redis_password", "mqtt_gateway_password", "mqtt_feeder_password")
         made = {key: secrets.token_urlsafe(40) for key in names}
         return {key: str(value) for key, value in self.remembered("secrets", dict(made)).items()}
+
+    def ways_out(self) -> dict[str, str]:
+        """How alerts leave an installation that nobody has configured: mail into files, push by keys of its own, links to this machine.
+        The caller's environment stands above them."""
+        self.mail.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = self.remembered("vapid", {})
+        if not {"private", "public"} <= known.keys():
+            pair = vapid_pair()
+            known = self.remembered("vapid", {"private": pair.private, "public": pair.public})
+        return {
+            "EMAIL_URL": f"filemail://{self.mail}",
+            "VAPID_PRIVATE_KEY": str(known["private"]),
+            "VAPID_PUBLIC_KEY": str(known["public"]),
+            "PUBLIC_URL": f"http://{HOST}:{web_port()}",
+        }
 
     def port(self, name: str, *, in_use_by_us: bool) -> int:
         """The port this installation uses for a private service; a new one when a stranger took it meanwhile."""

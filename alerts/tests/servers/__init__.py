@@ -5,8 +5,9 @@
 """
 
 from alerts.tests.servers.http import HttpServer, Reply, Seen
+from alerts.tests.servers.push import PushService
 from alerts.tests.servers.smpp import SmppServer
 from alerts.tests.servers.smtp import Mail, SmtpServer
 from alerts.tests.servers.twilio import TwilioServer
 
-__all__ = ["HttpServer", "Mail", "Reply", "Seen", "SmppServer", "SmtpServer", "TwilioServer"]
+__all__ = ["HttpServer", "Mail", "PushService", "Reply", "Seen", "SmppServer", "SmtpServer", "TwilioServer"]
