@@ -17,6 +17,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.request_validator import SIGNATURE_SETTINGS_HEADER, RequestValidator, get_signature_algorithm
 from twilio.rest import Client
+from twilio.twiml.messaging_response import MessagingResponse
 
 from alerts.channels import codes, web
 from alerts.channels.base import Failure, Message, PermanentFailure, TemporaryFailure
@@ -104,3 +105,11 @@ def is_signed(*, token: str, url: str, form: Any, headers: Any) -> bool:
     """Whether Twilio sent this request to ``url`` (as they know it), by the vendor's own validator."""
     algorithm = get_signature_algorithm(headers.get(SIGNATURE_SETTINGS_HEADER, ""))
     return bool(token) and RequestValidator(token).validate(url, form, headers.get("X-Twilio-Signature", ""), algorithm)
+
+
+def message_twiml(text: str) -> str:
+    """What Twilio is to answer somebody who wrote; nothing for an empty text."""
+    response = MessagingResponse()
+    if text:
+        response.message(text)
+    return str(response)

@@ -75,3 +75,9 @@ def saying(*, language: str, text: str) -> str:
     response.say(spoken(text), **VOICES.get(language, VOICES["en"]))
     response.hangup()
     return str(response)
+
+
+def again(url: str) -> str:
+    response = VoiceResponse()
+    response.redirect(url, method="POST")
+    return str(response)

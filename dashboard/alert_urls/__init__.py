@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from dashboard.alert_urls import alerts, delivery, escalation, oncall, people, rules
+from dashboard.alert_urls import alerts, channels, delivery, escalation, oncall, people, rules
 
 urlpatterns: list[URLPattern] = [
     *rules.urlpatterns,
@@ -12,5 +12,6 @@ urlpatterns: list[URLPattern] = [
     *oncall.urlpatterns,
     *delivery.urlpatterns,
     *people.urlpatterns,
+    *channels.urlpatterns,
     *alerts.urlpatterns,
 ]
