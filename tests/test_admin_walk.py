@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
+from alerts.tests.words import rows_of_channels
 from core.models import EventCursor
 from incidents.models import (
     Forecast,
@@ -90,6 +91,7 @@ def one_of_each(cast, places, report, burglary, police_112, force):
         history_days=700,
         is_current=True,
     )
+    rows_of_channels(cast)
     rows_of_trust(run, places, cast)
     issued = {"run": run, "region": places.region, "learnt_from": datetime.now(UTC), "learnt_to": datetime.now(UTC), "is_current": True}
     Surface.objects.create(

@@ -175,7 +175,7 @@ def _not_too_often(by: User, channel: str, address: str) -> None:
         raise Conflict(_("This address had several tests just now. Wait a few minutes."))
 
 
-def tests_of(by: User, *, limit: int = 10) -> list[Delivery]:
+def own_tests(by: User, *, limit: int = 10) -> list[Delivery]:
     """The newest tests to this person's own addresses, and to those that are nobody's."""
     own = Delivery.objects.filter(is_test=True).select_related("method").order_by("-id")[:200]
     methods = set(ContactMethod.objects.filter(user=by).values_list("pk", flat=True))
@@ -231,7 +231,7 @@ def look_at_health(*, now: datetime | None = None) -> list[str]:
     newest = DeliveryAttempt.objects.exclude(ended_at=None).order_by("-id")
     for channel, outcome, code, detail, at in newest.values_list("delivery__channel", "outcome", "code", "detail", "ended_at")[:NEWEST]:
         of = found[channel]
-        if at > now - OLDEST and of.ok + of.failed < OF_CHANNEL:
+        if at is not None and at > now - OLDEST and of.ok + of.failed < OF_CHANNEL:
             of.take(outcome, code, detail, at)
     changed = []
     for channel, seen in found.items():

@@ -57,7 +57,7 @@ def hear(*, number: str, text: str, through: str, provider: str, message_id: str
     """
     now = now or timezone.now()
     if message_id:
-        kept, is_new = Receipt.objects.get_or_create(
+        _kept, is_new = Receipt.objects.get_or_create(
             provider=f"{provider}:in"[:32], provider_id=message_id[:128], status="heard", defaults={"received_at": now, "applied_at": now}
         )
         if not is_new:

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from alerts.services.delivery.messages import message_of
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
@@ -28,6 +27,7 @@ from alerts.choices import Channel, Through
 from alerts.models import AlertState, Delivery
 from alerts.services import delivery as deliveries
 from alerts.services import replies
+from alerts.services.delivery.messages import message_of
 
 MOST_BYTES = 64 * 1024
 PROVIDER = "twilio"
@@ -100,7 +100,7 @@ def _twiml(content: str = "<Response/>") -> HttpResponse:
 # --- Twilio -------------------------------------------------------------------------------------------------------------
 @_from_twilio
 def twilio_status(request: HttpRequest) -> HttpResponse:
-    """A message or a call has gone one step further. Repeated, late, in any order, or of something we do not know yet: kept all the same."""
+    """A message or a call has gone one step further. Repeated, late, in any order, or not known to us yet: kept all the same."""
     told = request.POST
     provider_id = told.get("MessageSid") or told.get("CallSid") or told.get("SmsSid") or ""
     status = told.get("MessageStatus") or told.get("CallStatus") or told.get("SmsStatus") or ""
