@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from alerts.services.engine import hear
+from core.models import Event
 from core.subscribers import Subscriber
 
-SUBSCRIBERS: list[Subscriber] = []
+
+def _evaluate(events: Sequence[Event]) -> None:
+    hear(events)
+
+
+SUBSCRIBERS: list[Subscriber] = [
+    Subscriber("alerts.rules", _evaluate),
+]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts import events
-from alerts.models import Alert, AlertLog, AlertState, EscalationRun, Silence
+from alerts.models import Alert, AlertLog, AlertState, EscalationRun, Heartbeat, Silence
 from alerts.services.alerts import paging
 from alerts.services.alerts.acknowledging import is_quiet
 from alerts.services.alerts.opening import QUIETABLE, inhibit
@@ -27,6 +28,7 @@ from alerts.services.alerts.resolving import close
 from alerts.services.alerts.silences import hush
 
 AT_ONCE = 200
+RECOVERY_EVERY = timedelta(seconds=55)
 NOT_SO_LATE = timedelta(hours=12)  # a reminder that is older reminds nobody: the alert is resolved by time
 
 
@@ -46,7 +48,22 @@ def look_after(now: datetime | None = None) -> dict[str, int]:
     ).update(looked_after_at=now)
     _each(_unattended(), lambda alert: _second_look(alert, now, done))
     _remind(now, done)
-    return dict(done)
+    done["released"] = engine().release_held(now=now)
+    if _is_turn_of("alerts: recovery", now):
+        done["recovered"] += engine().look_for_recovery(now=now)
+    return {name: count for name, count in done.items() if count}
+
+
+def _is_turn_of(name: str, now: datetime) -> bool:
+    """Once a minute, whoever asks first."""
+    if Heartbeat.objects.filter(name=name, beat_at__lte=now - RECOVERY_EVERY).update(beat_at=now):
+        return True
+    return Heartbeat.objects.get_or_create(name=name, defaults={"beat_at": now})[1]
+
+
+def engine() -> Any:
+    """The engine opens alerts by this package, and is met when called and not when loaded."""
+    return import_module("alerts.services.engine")
 
 
 def _each(due: object, act: Callable[[Alert], None]) -> None:
@@ -132,7 +149,7 @@ def holds(alert: Alert, now: datetime) -> bool:
     """Whether what fired it is still so: asked of its rule's source. What a person raised holds until a person ends it."""
     if alert.kind not in QUIETABLE:
         return True
-    return bool(import_module("alerts.services.engine").still_holds(alert, now=now))
+    return bool(engine().still_holds(alert, now=now))
 
 
 def _by_time(alert: Alert, now: datetime, done: Counter[str]) -> None:

@@ -58,6 +58,7 @@ def open_alert(
     zone_id: int | None = None,
     location: Point | None = None,
     incident: Incident | None = None,
+    incident_id: int | None = None,
     subject: tuple[str, int | None] = ("", None),
     measure: float | None = None,
     threshold: float | None = None,
@@ -84,9 +85,9 @@ def open_alert(
     within ``group_window_min``; what comes later is a new alert, and the old one is over.
     """
     now = now or timezone.now()
-    seen = tuple(seen) or (
-        (Seen(caused_at, event_id, incident.pk if incident else None, measure),) if event_id is not None or incident is not None else ()
-    )
+    incident_id = incident.pk if incident is not None else incident_id
+    if not seen and (event_id is not None or incident_id is not None):
+        seen = (Seen(caused_at, event_id, incident_id, measure),)
     for _attempt in range(3):
         known = Alert.objects.select_for_update(no_key=True).filter(fingerprint=fingerprint).exclude(state=AlertState.RESOLVED).first()
         if known is not None and _is_over(known, seen, group_window_min, now):
@@ -115,7 +116,7 @@ def open_alert(
             type_code=type_code,
             category=category,
             location=location,
-            incident=incident,
+            incident_id=incident_id,
             subject_type=subject[0],
             subject_id=subject[1],
             measure=measure,

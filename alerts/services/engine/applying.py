@@ -1,0 +1,246 @@
+"""From firings to alerts: what joins, what a cooldown holds back, what is a storm. Nothing that fired is dropped."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.gis.geos import Point
+from django.db.models import Count as Tally
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from alerts.choices import Level
+from alerts.models import Alert, HeldFiring, Occurrence
+from alerts.services.alerts import Seen, open_alert
+from alerts.services.alerts.quiets import Quiets
+from alerts.services.engine.evaluation import Firing, is_worse
+from alerts.services.engine.words import titles
+
+HOUR = timedelta(hours=1)
+MOST_SEEN = 500
+
+
+@dataclass
+class Applied:
+    """What became of a batch's firings."""
+
+    opened: int = 0
+    joined: int = 0
+    held: int = 0
+    stormed: int = 0
+    known: int = 0
+    alerts: list[Alert] = field(default_factory=list)
+
+
+@dataclass
+class _Recent:
+    """A rule's alerts of the last while, to tell whether it is to be quiet."""
+
+    opened_at: datetime
+    zone_id: int | None
+    type_code: str
+    level: str
+
+
+@dataclass
+class Gates:
+    """Everything that decides over a batch's firings, read in four statements."""
+
+    open: dict[str, int]
+    recent: dict[int, list[_Recent]]
+    in_hour: dict[int, int]
+    told: set[tuple[str, int | None, int | None]]
+
+    @classmethod
+    def read(cls, firings: Sequence[Firing], now: datetime) -> Gates:
+        rules = {firing.rule.pk: firing.rule.rule for firing in firings}
+        prints = {firing.fingerprint for firing in firings}
+        longest = max([max(rule.cooldown_zone_min, rule.cooldown_type_min) for rule in rules.values()] + [0])
+        recent: dict[int, list[_Recent]] = defaultdict(list)
+        if longest:
+            rows = Alert.objects.filter(rule_id__in=rules, kind=Alert.Kind.RULE, opened_at__gt=now - timedelta(minutes=longest))
+            for rule_id, *row in rows.values_list("rule_id", "opened_at", "zone_id", "type_code", "level"):
+                recent[rule_id].append(_Recent(*row))
+        in_hour = Alert.objects.filter(rule_id__in=rules, kind=Alert.Kind.RULE, opened_at__gt=now - HOUR)
+        seen = [one for firing in firings for one in firing.fact.seen]
+        events = {one.event_id for one in seen if one.event_id is not None}
+        incidents = {one.incident_id for one in seen if one.event_id is None and one.incident_id is not None}
+        told: set[tuple[str, int | None, int | None]] = set()
+        for wanted in ({"event_id__in": events} if events else None, {"incident_id__in": incidents} if incidents else None):
+            if wanted is not None:
+                rows_told = Occurrence.objects.filter(alert__rule_id__in=rules, **wanted)
+                told |= set(rows_told.values_list("alert__fingerprint", "event_id", "incident_id"))
+        return cls(
+            open=dict(Alert.objects.open().filter(fingerprint__in=prints).values_list("fingerprint", "pk")),
+            recent=recent,
+            in_hour={row["rule_id"]: row["n"] for row in in_hour.order_by().values("rule_id").annotate(n=Tally("pk"))},
+            told=told,
+        )
+
+    def is_told(self, firing: Firing) -> bool:
+        """Whether an alert of this group stands for all of it already: the log read twice, a count in which nothing is new."""
+        return bool(firing.fact.seen) and all((firing.fingerprint, one.event_id, one.incident_id) in self.told for one in firing.fact.seen)
+
+    def cooldown(self, firing: Firing, now: datetime) -> tuple[str, datetime] | None:
+        """Until when the rule is to be quiet for this zone or type, and which. What is worse than that alert gets through."""
+        rule, fact = firing.rule.rule, firing.fact
+        found: list[tuple[datetime, str]] = []
+        for one in self.recent.get(rule.pk, ()):
+            if is_worse(firing.level, one.level):
+                continue
+            if fact.zone_id is not None and one.zone_id == fact.zone_id:
+                found.append((one.opened_at + timedelta(minutes=rule.cooldown_zone_min), "zone"))
+            if fact.type_code and one.type_code == fact.type_code:
+                found.append((one.opened_at + timedelta(minutes=rule.cooldown_type_min), "type"))
+        until, why = max(found, default=(now, ""))
+        return (why, until) if until > now else None
+
+    def is_storm(self, firing: Firing) -> bool:
+        return self.in_hour.get(firing.rule.pk, 0) >= firing.rule.rule.most_per_hour
+
+    def note(self, firing: Firing, alert: Alert, now: datetime) -> None:
+        """What was just opened counts for the firings after it."""
+        self.open[firing.fingerprint] = alert.pk
+        self.recent.setdefault(firing.rule.pk, []).append(_Recent(now, alert.zone_id, alert.type_code, alert.level))
+        self.in_hour[firing.rule.pk] = self.in_hour.get(firing.rule.pk, 0) + 1
+
+
+def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = None, is_due: bool = False) -> Applied:
+    """Open, join, hold back. ``is_due``: they were held back before, and their time has come."""
+    done = Applied()
+    if not firings:
+        return done
+    gates = Gates.read(firings, now)
+    quiets = quiets or Quiets.at(now)
+    for firing in firings:
+        is_open = firing.fingerprint in gates.open
+        if gates.is_told(firing):
+            done.known += 1
+            continue
+        wait = None if is_open or is_due else gates.cooldown(firing, now)
+        if wait is not None:
+            hold(firing, held_by=wait[0], due_at=wait[1])
+            done.held += 1
+            continue
+        if not is_open and gates.is_storm(firing):
+            storm(firing, quiets=quiets, now=now)
+            done.stormed += 1
+            continue
+        alert = open_for(firing, quiets=quiets, now=now)
+        done.alerts.append(alert)
+        if is_open and gates.open[firing.fingerprint] == alert.pk:
+            done.joined += 1
+        else:
+            done.opened += 1
+            gates.note(firing, alert, now)
+    return done
+
+
+def open_for(firing: Firing, *, quiets: Quiets, now: datetime) -> Alert:
+    rule, fact = firing.rule.rule, firing.fact
+    english, arabic = titles(firing)
+    return open_alert(
+        kind=Alert.Kind.RULE,
+        fingerprint=firing.fingerprint,
+        level=firing.level,
+        title_en=english,
+        title_ar=arabic,
+        caused_at=fact.at,
+        rule=rule,
+        policy=rule.policy,
+        agency_id=fact.agency_id or rule.agency_id,
+        governorate_id=fact.governorate_id,
+        zone_id=fact.zone_id,
+        location=Point(*fact.location, srid=4326) if fact.location else None,
+        incident_id=fact.incident_id,
+        subject=fact.subject,
+        measure=firing.measure,
+        threshold=firing.threshold,
+        facts=firing.facts,
+        type_code=fact.type_code,
+        category=fact.category,
+        priority=rule.priority,
+        is_synthetic=fact.is_synthetic,
+        resolve_after_min=rule.resolve_after_min,
+        hurry_percent=firing.in_force.hurry_percent,
+        group_window_min=rule.group_window_min,
+        seen=fact.seen[:MOST_SEEN],
+        quiets=quiets,
+        now=now,
+    )
+
+
+def storm(firing: Firing, *, quiets: Quiets, now: datetime) -> Alert:
+    """The rule has opened as many alerts this hour as it may: one alert says so, and stands for the rest."""
+    rule = firing.rule.rule
+    said = {}
+    for language in ("en", "ar"):
+        with translation.override(language):
+            said[language] = _("%(rule)s: more than %(most)d alerts in an hour") % {
+                "rule": rule.name_ar if language == "ar" else rule.name_en,
+                "most": rule.most_per_hour,
+            }
+    return open_alert(
+        kind=Alert.Kind.STORM,
+        fingerprint=f"storm:{rule.pk}",
+        level=firing.level if is_worse(firing.level, Level.HIGH) else Level.HIGH,
+        title_en=said["en"],
+        title_ar=said["ar"],
+        caused_at=firing.fact.at,
+        rule=rule,
+        policy=rule.policy,
+        agency_id=rule.agency_id or firing.fact.agency_id,
+        facts={"most_per_hour": rule.most_per_hour, "last": titles(firing)[0], "last_ar": titles(firing)[1], "level": firing.level},
+        priority=rule.priority,
+        is_synthetic=firing.fact.is_synthetic,
+        seen=firing.fact.seen[:MOST_SEEN] or (Seen(firing.fact.at, firing.fact.event_id),),
+        quiets=quiets,
+        now=now,
+    )
+
+
+# --- held back -----------------------------------------------------------------------------------
+
+
+def hold(firing: Firing, *, held_by: str, due_at: datetime) -> None:
+    """Keep it for when the cooldown ends. What comes later takes its place, keeps what it stood for, and waits no longer."""
+    rule = firing.rule.rule
+    known = HeldFiring.objects.select_for_update().filter(rule=rule, fingerprint=firing.fingerprint).first()
+    draft = draft_of(firing)
+    if known is None:
+        HeldFiring.objects.get_or_create(
+            rule=rule, fingerprint=firing.fingerprint, defaults={"held_by": held_by, "due_at": due_at, "draft": draft}
+        )
+        return
+    old = {(one["event_id"], one["incident_id"]): one for one in known.draft.get("seen", [])}
+    merged = old | {(one["event_id"], one["incident_id"]): one for one in draft["seen"]}
+    if is_worse(known.draft.get("level", "low"), draft["level"]):
+        draft = known.draft
+    draft["seen"] = list(merged.values())[-MOST_SEEN:]
+    HeldFiring.objects.filter(pk=known.pk).update(draft=draft)
+
+
+def draft_of(firing: Firing) -> dict[str, Any]:
+    """All that is needed to open it later, in plain values."""
+    fact = asdict(firing.fact)
+    fact.pop("seen")
+    fact["places"] = sorted(firing.fact.places)
+    fact["at"] = firing.fact.at.isoformat()
+    fact["subject"] = list(firing.fact.subject)
+    return {
+        "fact": fact,
+        "level": firing.level,
+        "seen": [
+            {"at": one.at.isoformat(), "event_id": one.event_id, "incident_id": one.incident_id, "measure": one.measure}
+            for one in firing.fact.seen
+        ],
+    }
+
+
+def seen_of(draft: Mapping[str, Any]) -> tuple[Seen, ...]:
+    found: Iterable[Mapping[str, Any]] = draft.get("seen", [])
+    return tuple(Seen(datetime.fromisoformat(one["at"]), one["event_id"], one["incident_id"], one["measure"]) for one in found)

@@ -1,0 +1,150 @@
+"""The engine's ear: a batch of events becomes alerts, in the transaction that counts the events as read.
+
+Killed anywhere, the batch comes again and nothing of it is there twice. What the batch needs is read in a handful of statements; the
+number of rules costs no statement. An event is judged by the time it was committed, however late it is read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from alerts.services.engine import recovery
+from alerts.services.engine.applying import Applied, apply, hold
+from alerts.services.engine.compiled import CompiledRule, Rules, active_rules
+from alerts.services.engine.counting import Ask, Touch, ask_of, count, longest_window
+from alerts.services.engine.evaluation import Fact, Firing, evaluate
+from alerts.services.engine.findings import forecast_facts, hot_spot_facts
+from alerts.services.engine.gathering import Gathered, count_fact, touches_of
+from alerts.services.rules.conditions import OWN_EVENTS, CameraCondition, EventCondition
+from core.models import Event
+
+logger = logging.getLogger("alerts.engine")
+
+COUNTED = frozenset(
+    {"incident.opened", "incident.moved", "incident.changed", "incidents.imported", "incident_type.merged", "incidents.rezoned"}
+)
+FOUND = frozenset({"hot_spot.changed", "pipeline.finished"})
+STATES = frozenset({"feed.silent", "camera.offline", "camera.tampered", "camera.degraded", "reading.anomalous"})
+ACTIVATED = "alert_rule.activated"
+
+
+def hear(events: Sequence[Event], *, now: datetime | None = None) -> Applied:
+    """Evaluate every active rule over ``events``, and end what they say is over."""
+    events = [event for event in events if event.type == ACTIVATED or not event.type.startswith(OWN_EVENTS)]
+    if not events:
+        return Applied()
+    rules = active_rules()
+    if not rules.rules:
+        return Applied()
+    now = now or timezone.now()
+    gathered = Gathered(rules)
+    done = apply(firings_of(events, rules, gathered), now=now)
+    # Afterwards: what failed and came back within one batch is over, and pages nobody.
+    recovery.by_events(events, rules, now=now)
+    recovery.of_counts_that_fell(events, rules, now=now)
+    return done
+
+
+def firings_of(events: Sequence[Event], rules: Rules, gathered: Gathered) -> list[Firing]:
+    """What the batch fires, in the log's order; of several firings of one group by one event, the worst first."""
+    firings: list[Firing] = []
+    firings += _by_events(events, rules, gathered)
+    firings += _by_findings(events, rules, gathered)
+    firings += _by_counts(events, rules, gathered)
+    return firings
+
+
+def _by_events(events: Sequence[Event], rules: Rules, gathered: Gathered) -> list[Firing]:
+    of_types: dict[str, list[CompiledRule]] = {}
+    for rule in rules.rules:
+        for type in heard_by(rule):
+            of_types.setdefault(type, []).append(rule)
+    wanted = [event for event in events if event.type in of_types or (event.type == "incidents.imported" and "incident.opened" in of_types)]
+    if not wanted:
+        return []
+    firings: list[Firing] = []
+    for fact in gathered.facts(wanted):
+        for rule in of_types.get(fact.type, ()):
+            firing = _with_patience(rule, fact, rules)
+            if firing is not None:
+                firings.append(firing)
+    return firings
+
+
+def heard_by(rule: CompiledRule) -> tuple[str, ...]:
+    match rule.condition:
+        case EventCondition() as condition:
+            return condition.types
+        case CameraCondition() as condition:
+            return tuple(f"camera.{state}" for state in condition.states)
+    return {"feed_silence": ("feed.silent",), "reading": ("reading.anomalous",)}.get(rule.source, ())
+
+
+def _with_patience(rule: CompiledRule, fact: Fact, rules: Rules) -> Firing | None:
+    """As ``evaluate``; a camera that has to be away for a while is looked at again when it has."""
+    least = patience_min(rule)
+    minutes = fact.numbers.get("minutes", 0.0)
+    if least <= minutes:
+        return evaluate(rule, fact, rules)
+    firing = evaluate(rule, replace(fact, numbers={**fact.numbers, "minutes": float(least)}), rules)
+    if firing is not None:
+        hold(firing, held_by="wait", due_at=fact.at + timedelta(minutes=least - minutes))
+    return None
+
+
+def patience_min(rule: CompiledRule) -> float:
+    if not isinstance(rule.condition, CameraCondition):
+        return 0.0
+    return max(float(rule.condition.after_min), min(rule.levels.values(), default=0.0))
+
+
+def _by_findings(events: Sequence[Event], rules: Rules, gathered: Gathered) -> list[Firing]:
+    found = [event for event in events if event.type in FOUND]
+    if not found:
+        return []
+    firings: list[Firing] = []
+    for source, read in (("hot_spot", hot_spot_facts), ("forecast", forecast_facts)):
+        mine = rules.of(source)
+        if not mine:
+            continue
+        facts = read(found, gathered)
+        for rule in mine:
+            fired = [firing for fact in facts if (firing := evaluate(rule, fact, rules)) is not None]
+            firings += sorted(fired, key=lambda firing: -(firing.measure or 0.0))
+    return firings
+
+
+def _by_counts(events: Sequence[Event], rules: Rules, gathered: Gathered) -> list[Firing]:
+    counting = rules.of("count")
+    heard = [event for event in events if event.type in COUNTED]
+    if not counting or not heard:
+        return []
+    touches = touches_of(heard, gathered, window=longest_window(counting))
+    asked: dict[tuple[Ask, int], tuple[CompiledRule, Ask, Touch]] = {}
+    for touch in touches:
+        for rule in counting:
+            ask = ask_of(rule, touch, rules)
+            if ask is None:
+                continue
+            # One count a minute and group is enough: of a batch that was late it tells as much as one an event.
+            minute = int(touch.at.timestamp() // 60)
+            asked[replace(ask, as_of=_EPOCH), minute] = (rule, ask, touch)
+    counts = count([ask for _rule, ask, _touch in asked.values()], rules)
+    gathered.places.read([ask.zone_id for _rule, ask, _touch in asked.values() if ask.per != "country"])
+    firings: list[Firing] = []
+    for rule, ask, touch in asked.values():
+        found = counts.get(ask)
+        if found is None or not found.now:
+            continue
+        firing = evaluate(rule, count_fact(rule, ask, touch, found, gathered), rules)
+        if firing is not None:
+            firings.append(firing)
+    return firings
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
