@@ -49,6 +49,7 @@ app.conf.beat_schedule = {
     "alerts: steps": {"task": "alerts.run_escalations", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
     "alerts: rungs": {"task": "alerts.climb_pages", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
     "alerts: messages": {"task": "alerts.send_messages", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
+    "alerts: looked after": {"task": "alerts.look_after", "schedule": 10.0, "options": {"expire_seconds": 9, "queue": "critical"}},
     "alerts: audit": {"task": "alerts.audit", "schedule": 30.0, "options": {"expire_seconds": 25, "queue": "critical"}},
     # What the newest attempts say of each channel.
     "alerts: channels": {"task": "alerts.look_at_channels", "schedule": 15.0, "options": {"expire_seconds": 14}},

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from alerts.models import Alert, AlertLog, AlertState, EscalationRun, Occurrence, Page, Through
+from alerts.models import Alert, AlertLog, AlertRule, AlertState, EscalationRun, Occurrence, Page, Through
 from alerts.services import alerts
 from alerts.tests.alerting import Alerting
 from conftest import Cast, Places
@@ -231,6 +231,7 @@ def test_resolving_ends_it_and_the_same_thing_may_open_another(alerting: Alertin
 
 
 def test_an_alert_nobody_resolves_is_over_by_time(alerting: Alerting, places: Places, cast: Cast) -> None:
+    AlertRule.objects.update(resolves_by_recovery=False)
     alert = opened(alerting, places)
     alerts.acknowledge(alert=alert, by=cast.supervisor, through=Through.SCREEN)
     assert "by time" not in alerts.look_after(now=alert.opened_at + timedelta(hours=23))

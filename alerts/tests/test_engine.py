@@ -351,7 +351,7 @@ def test_recovery_by_an_event_about_the_same_subject(alerting: Alerting, log: Lo
     assert log.hear().opened == 2
     publish("feed.back", subject=feed, data={"feed": "a"}, agency_id=cast.police.pk)
     log.hear()
-    assert list(Alert.objects.open().values_list("title_en", flat=True)) == ["Another: Feed B"]
+    assert list(Alert.objects.open().values_list("title_en", flat=True)) == ["Another: Feed B, 40 min"]
     # Silent and back within one batch: it pages nobody.
     publish("feed.silent", subject=feed, data={"minutes": 30, "feed": "a", "name": "Feed A"}, agency_id=cast.police.pk)
     publish("feed.back", subject=feed, data={"feed": "a"}, agency_id=cast.police.pk)
