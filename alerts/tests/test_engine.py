@@ -203,7 +203,7 @@ def test_each_filter_keeps_out_what_it_should(
     alerting: Alerting, log: Log, report: Callable[..., Incident], places: Places, cast: Cast
 ) -> None:
     AlertRule.objects.filter(pk=alerting.rule.pk).update(state="off")
-    wanted = {
+    wanted: dict[str, dict[str, Any]] = {
         "here": {"zones": ["T-SAL"]}, "there": {"zones": ["T-JAB"]}, "gov": {"governorates": ["T-HA"]},
         "capital": {"governorates": ["T-KU"]},
         "severe": {"least_severity": 4}, "burglary": {"types": ["burglary"]}, "arson": {"types": ["arson"]},
