@@ -87,6 +87,10 @@ class ContactMethod(models.Model):
         verbose_name=_("name of its secret"),
         help_text=_("Of a webhook: the secret itself is in the environment."),
     )
+    # The code by which whoever is at the other end proves the address: its digest, when it was sent, how often it was guessed.
+    code_digest = models.CharField(max_length=64, blank=True, editable=False)
+    code_sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    code_tries = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = _("contact method")
