@@ -136,8 +136,6 @@ def _told(one: Any) -> str:
 class OfScheduleAdmin(ReadOnlyAdmin):
     """Made on the calendar's page, where one sees what they change; read here."""
 
-    list_select_related = ["schedule"]
-    list_filter: list[Any] = []
     search_fields = ["schedule__code", "reason"]
     date_hierarchy = "starts_at"
 

@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.roles import Role
 from alerts.models import OnCallSchedule
 from alerts.permissions import Actor
+from alerts.querysets import ScheduleQuerySet
 from alerts.services.oncall.reading import of_person
 from core.errors import Invalid, NotFound
 
@@ -20,9 +21,9 @@ MAX_REASON = 400
 LATE = timedelta(minutes=5)  # a form that was open for a while may still name the minute it was opened in
 
 
-def seen_by(viewer: object) -> QuerySet[OnCallSchedule]:
+def seen_by(viewer: object) -> ScheduleQuerySet:
     """The schedules of one's jurisdiction, for those who see alerts; for anybody else of it only those they stand on."""
-    rows = OnCallSchedule.objects.visible_to(viewer)
+    rows: ScheduleQuerySet = OnCallSchedule.objects.visible_to(viewer)
     if getattr(viewer, "audit_kind", "") == "key" or getattr(viewer, "can", lambda _verb: False)("see_alerts"):
         return rows
     return rows.filter(of_person(getattr(viewer, "pk", None) or 0))

@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Agency, User
-from alerts.analytics.oncall import Span
 from alerts.models import OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
 from alerts.services import oncall
 from alerts.services.oncall.reading import with_people
@@ -41,7 +40,7 @@ class PersonSerializer(serializers.Serializer[User]):
         return "" if self.context.get("is_key", True) else str(user)
 
 
-class LayerSerializer(serializers.Serializer[OnCallLayer]):
+class LayerSerializer(serializers.Serializer[Any]):
     """Times are of the schedule's clock on the wall. Layers come lowest first; a higher one goes before a lower one."""
 
     name = serializers.CharField(required=False, allow_blank=True, default="", max_length=80)
@@ -66,7 +65,7 @@ class LayerSerializer(serializers.Serializer[OnCallLayer]):
         return {**shown, "people": people}
 
 
-class ProblemSerializer(serializers.Serializer[oncall.Problem]):
+class CallProblemSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=["gap", "empty_layer", "closed_account", "no_channel", "no_fallback"])
     text = serializers.CharField()
     starts_at = serializers.DateTimeField(allow_null=True)
@@ -94,10 +93,10 @@ class WholeScheduleSerializer(ScheduleSerializer):
     def get_layers(self, schedule: OnCallSchedule) -> Any:
         return LayerSerializer(with_people(schedule), many=True).data
 
-    @extend_schema_field(ProblemSerializer(many=True))
+    @extend_schema_field(CallProblemSerializer(many=True))
     def get_problems(self, schedule: OnCallSchedule) -> Any:
         found = oncall.problems(schedule=schedule, with_names=not self.context.get("is_key", True))
-        return ProblemSerializer(found, many=True).data
+        return CallProblemSerializer(found, many=True).data
 
 
 class MakeScheduleSerializer(serializers.Serializer[Any]):
@@ -124,7 +123,7 @@ class WindowSerializer(serializers.Serializer[Any]):
     end = serializers.DateTimeField(required=False, help_text="Fourteen days after the start without it; at most 400.")
 
 
-class SpanSerializer(serializers.Serializer[Span]):
+class CallSpanSerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     person = PersonSerializer(allow_null=True, help_text="Null: nobody, by an override.")
@@ -132,7 +131,7 @@ class SpanSerializer(serializers.Serializer[Span]):
     override = serializers.IntegerField(allow_null=True)
 
 
-class GapSerializer(serializers.Serializer[Any]):
+class CallGapSerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
 
@@ -183,7 +182,7 @@ class AskSwapSerializer(serializers.Serializer[Any]):
 class OnCallView(ForceView):
     permission_classes = [HasScope, WritingIsForPeople]
     scope = Scope.ALERTS_READ
-    serializer_class = ScheduleSerializer
+    serializer_class: Any = ScheduleSerializer
 
     def schedules(self) -> Any:
         rows = oncall.seen_by(self.viewer).select_related("agency", "governorate")
@@ -260,12 +259,12 @@ class ScheduleDetail(OnCallView):
 
 
 class Spans(OnCallView):
-    serializer_class = SpanSerializer
+    serializer_class = CallSpanSerializer
     pagination_class = None
 
     @extend_schema(
         operation_id="list_oncall_spans", tags=["alerts"], summary="Who is on call when, after layers and overrides",
-        parameters=[WindowSerializer], responses=SpanSerializer(many=True),
+        parameters=[WindowSerializer], responses=CallSpanSerializer(many=True),
     )  # fmt: skip
     def get(self, request: Request, pk: int) -> Response:
         schedule = self.found(self.schedules(), pk)
@@ -282,22 +281,22 @@ class Spans(OnCallView):
             }
             for span in found
         ]
-        return Response(SpanSerializer(rows, many=True, context=self.names).data)
+        return Response(CallSpanSerializer(rows, many=True, context=self.names).data)
 
 
 class Gaps(OnCallView):
-    serializer_class = GapSerializer
+    serializer_class = CallGapSerializer
     pagination_class = None
 
     @extend_schema(
         operation_id="list_oncall_gaps", tags=["alerts"], summary="When nobody is on call", parameters=[WindowSerializer],
-        responses=GapSerializer(many=True),
+        responses=CallGapSerializer(many=True),
     )  # fmt: skip
     def get(self, request: Request, pk: int) -> Response:
         schedule = self.found(self.schedules(), pk)
         start, end = self.window()
         holes = oncall.gaps(schedule=schedule, start=start, end=end)
-        return Response(GapSerializer([{"start": begins, "end": ends} for begins, ends in holes], many=True).data)
+        return Response(CallGapSerializer([{"start": begins, "end": ends} for begins, ends in holes], many=True).data)
 
 
 class Now(OnCallView):
