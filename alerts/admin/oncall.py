@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from alerts.models import OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
+from alerts.models import LayerMember, OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
 from alerts.services.oncall import LayerGiven, change_schedule, make_schedule, problems
 from alerts.services.oncall.schedules import MOST_LAYERS
 from core.admin_kit import ReadOnlyAdmin
@@ -156,3 +156,25 @@ class ShiftSwapAdmin(OfScheduleAdmin):
     list_display = ["schedule", "asked_by", "asked_of", "starts_at", "ends_at", "state", "taken_by"]
     list_select_related = ["schedule", "asked_by", "asked_of", "taken_by"]
     list_filter = ["state"]
+
+
+@admin.register(OnCallLayer)
+class OnCallLayerAdmin(OfScheduleAdmin):
+    """Written on their schedule's screen."""
+
+    list_display = ["schedule", "position", "name", "rotation", "every", "handover_at", "starts_on", "ends_on"]
+    list_select_related = ["schedule"]
+    search_fields = ["schedule__code", "name"]
+    list_filter = ["rotation"]
+    date_hierarchy = None
+
+
+@admin.register(LayerMember)
+class LayerMemberAdmin(ReadOnlyAdmin):
+    list_display = ["layer", "position", "user"]
+    list_select_related = ["layer", "user"]
+    search_fields = ["layer__schedule__code", "user__username", "user__full_name"]
+
+    def visible(self, rows: Any, viewer: Any) -> models.QuerySet:
+        found: models.QuerySet = rows.filter(layer__in=OnCallLayer.objects.visible_to(viewer))
+        return found

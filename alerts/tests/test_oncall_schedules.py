@@ -49,7 +49,7 @@ def test_a_schedule_is_made_with_its_layers_audited_and_announced(cast: Any, pla
         layers=[a_layer(cast.supervisor, cast.dispatcher), a_layer(cast.officer, only_from=time(22), only_to=time(6))],
     )  # fmt: skip
     assert [layer.position for layer in made.layers.all()] == [1, 2]
-    assert AuditEntry.objects.get(verb="oncallschedule.add").after["layers"][1]["only_from"] == "22:00"
+    assert (AuditEntry.objects.get(verb="oncallschedule.add").after or {})["layers"][1]["only_from"] == "22:00"
     assert Event.objects.get(type="oncall.changed").data["schedule"] == made.pk
     assert on_call_now(schedule_id=made.pk, at=NOW) != []
 
