@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
+from alerts.tests.oncall_rows import rows_of_oncall
 from alerts.tests.words import rows_of_channels
 from core.models import EventCursor
 from incidents.models import (
@@ -53,7 +54,7 @@ def enter(person) -> Client:
 
 
 @pytest.fixture
-def one_of_each(cast, places, report, burglary, police_112, force):
+def one_of_each(cast, places, report, burglary, police_112, force, alerting):
     """A row in every table of the domain, inside the jurisdiction of the cast's police."""
     incident = report()
     run = PipelineRun.objects.create(key="night-1", as_of=datetime.now(UTC), status="done", seconds=3.2, counts={"hot_spots": 1})
@@ -147,6 +148,7 @@ def one_of_each(cast, places, report, burglary, police_112, force):
     rows_of_planning(cast, force, places)
     _roads(places)
     rows_of_force(places, cast)
+    rows_of_oncall(cast, alerting)
     return incident
 
 

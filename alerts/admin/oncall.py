@@ -137,7 +137,6 @@ class OfScheduleAdmin(ReadOnlyAdmin):
     """Made on the calendar's page, where one sees what they change; read here."""
 
     search_fields = ["schedule__code", "reason"]
-    date_hierarchy = "starts_at"
 
     def visible(self, rows: Any, viewer: Any) -> models.QuerySet:
         found: models.QuerySet = rows.visible_to(viewer)
@@ -149,6 +148,7 @@ class OnCallOverrideAdmin(OfScheduleAdmin):
     list_display = ["schedule", "user", "starts_at", "ends_at", "reason", "created_by", "is_cancelled"]
     list_select_related = ["schedule", "user", "created_by"]
     list_filter = ["is_cancelled"]
+    date_hierarchy = "starts_at"
 
 
 @admin.register(ShiftSwap)
@@ -156,6 +156,7 @@ class ShiftSwapAdmin(OfScheduleAdmin):
     list_display = ["schedule", "asked_by", "asked_of", "starts_at", "ends_at", "state", "taken_by"]
     list_select_related = ["schedule", "asked_by", "asked_of", "taken_by"]
     list_filter = ["state"]
+    date_hierarchy = "starts_at"
 
 
 @admin.register(OnCallLayer)
@@ -166,7 +167,6 @@ class OnCallLayerAdmin(OfScheduleAdmin):
     list_select_related = ["schedule"]
     search_fields = ["schedule__code", "name"]
     list_filter = ["rotation"]
-    date_hierarchy = None
 
 
 @admin.register(LayerMember)

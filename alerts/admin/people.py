@@ -34,7 +34,8 @@ class MethodForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("channel", "address", "secret_name") if self.instance.pk else ():
-            self.fields[name].disabled = True  # another address is another row: what proved this one does not prove that one
+            if name in self.fields:  # who may not manage it is shown another column
+                self.fields[name].disabled = True  # another address is another row: what proved this one does not prove that one
 
     def _post_clean(self) -> None:
         """The service judges the address."""

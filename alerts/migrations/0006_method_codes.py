@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("alerts", "0004_rule_proposals")]
+    dependencies = [("alerts", "0005_default_templates")]
 
     operations = [
         migrations.AddField("contactmethod", "code_digest", models.CharField(blank=True, editable=False, max_length=64, default=""), preserve_default=False),
