@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts.models import Contact, ContactMethod, NotificationRule, Preferences, PushSubscription
+from alerts.models import Contact, ContactMethod, NotificationRule, Preferences
 from alerts.services.people import add_method, change_contact, make_contact, masked, people_of, remove_method, switch_method
 from alerts.services.people.methods import MOST_METHODS, OF_CONTACTS
 from core.admin_kit import ReadOnlyAdmin, age, pill
@@ -162,11 +162,3 @@ class NotificationRuleAdmin(OfPeopleAdmin):
 @admin.register(Preferences)
 class PreferencesAdmin(OfPeopleAdmin):
     list_display = ["user", "quiet_from", "quiet_to", "sound_muted_until"]
-
-
-@admin.register(PushSubscription)
-class PushSubscriptionAdmin(OfPeopleAdmin):
-    """A browser's keys and its push address are nobody's business here."""
-
-    list_display = ["user", "browser", "created_at", "last_ok_at", "gone_at"]
-    fields = ["user", "browser", "created_at", "last_ok_at", "gone_at"]
