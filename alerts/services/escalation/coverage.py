@@ -6,7 +6,7 @@ from datetime import datetime
 
 from alerts.choices import Level
 from alerts.models import Alert, EscalationRun, StepRun
-from alerts.services.escalation import neighbours
+from alerts.services.alerts import open_alert
 
 ABOUT_OURSELVES = frozenset({Alert.Kind.COVERAGE, Alert.Kind.AUDIT})
 
@@ -30,7 +30,7 @@ def raise_coverage(alert: Alert, *, run: EscalationRun, row: StepRun, now: datet
     if Alert.objects.filter(parent=alert, fingerprint=fingerprint).exists():
         return None
     names = {"en": run.snapshot.get("name_en") or "", "ar": run.snapshot.get("name_ar") or ""}
-    return neighbours.open_alert(
+    return open_alert(
         kind=Alert.Kind.COVERAGE,
         fingerprint=fingerprint,
         level=max(Level(alert.level), Level.HIGH, key=lambda level: level.rank),
@@ -45,4 +45,5 @@ def raise_coverage(alert: Alert, *, run: EscalationRun, row: StepRun, now: datet
         subject=("alert", alert.pk),
         facts={"step": row.step_no + 1, "kind": row.kind, "policy_en": names["en"], "policy_ar": names["ar"]},
         is_synthetic=alert.is_synthetic,
+        now=now,
     )

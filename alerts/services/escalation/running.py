@@ -17,7 +17,8 @@ from django.utils import timezone
 from alerts import events
 from alerts.analytics.escalating import Place, Then, after, applies
 from alerts.models import Alert, AlertLog, AlertState, EscalationRun, PolicyStep, StepRun
-from alerts.services.escalation import coverage, doing, neighbours
+from alerts.services.delivery import page_person
+from alerts.services.escalation import coverage, doing
 from alerts.services.escalation.starting import State
 from alerts.services.escalation.targets import TO_PEOPLE, Target, fallback_of, resolve
 from core.events import publish
@@ -111,7 +112,7 @@ def _do(step: Mapping[str, Any], run: EscalationRun, row: StepRun, now: datetime
 
 def _page(alert: Alert, row: StepRun, targets: list[Target], step: Mapping[str, Any], now: datetime) -> None:
     for target in targets:
-        neighbours.page_person(
+        page_person(
             alert=alert, step_run=row, user=target.user, contact=target.contact, importance=str(step.get("importance") or "default"),
             channels=step.get("channels") or (), why=target.why, now=now,
         )  # fmt: skip

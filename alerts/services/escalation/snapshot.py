@@ -22,7 +22,7 @@ ON_THE_SCREEN: dict[str, Any] = {
     "steps": [
         {
             "kind": PolicyStep.Kind.COMMAND_CENTRE.value,
-            "wait_s": 0,
+            "wait_s": 300,
             "channels": ["in_app"],
             "importance": Importance.DEFAULT.value,
             "also_off_duty": True,

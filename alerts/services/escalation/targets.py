@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.roles import CAPABILITIES, Role
 from alerts.models import Contact, PolicyStep
-from alerts.services.escalation import neighbours
+from alerts.services.oncall import on_call_now
+from alerts.services.people import is_reachable
 from patrol.models import Duty, Member
 from patrol.permissions import DUTY_BOUND
 
@@ -63,7 +64,7 @@ def resolve(step: Mapping[str, Any], alert: Any, at: datetime) -> list[Target]:
         found = users.filter(Exists(of_team))
     elif kind == Kind.SCHEDULE:
         # Who is on call has the duty of being reached: the roster of the patrols does not decide about them.
-        ids = neighbours.on_call_now(schedule_id=step["schedule"], at=at) if step.get("schedule") else []
+        ids = on_call_now(schedule_id=step["schedule"], at=at) if step.get("schedule") else []
         return _people(users.filter(pk__in=ids), kind, step)
     else:
         return []
@@ -119,7 +120,7 @@ def _reached(step: Mapping[str, Any], *, user: User | None = None, contact: Cont
     """A step that only shows on the screen reaches whoever signs in; any other needs a way to the person."""
     if user is not None and list(step.get("channels") or []) == ["in_app"]:
         return True
-    return neighbours.is_reachable(user) if user is not None else contact is not None and neighbours.is_reachable(contact)
+    return is_reachable(user) if user is not None else contact is not None and is_reachable(contact)
 
 
 def _why(kind: str, step: Mapping[str, Any], language: str) -> str:
