@@ -107,11 +107,13 @@ def switch_policy(*, by: Actor | None, policy: EscalationPolicy, is_active: bool
     return held
 
 
-def preview(*, by: Actor | None, values: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], Found]:
+def preview(
+    *, by: Actor | None, policy: EscalationPolicy | None = None, values: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], Found]:
     """The snapshot of what is being written, and what is wrong with it; nothing is saved."""
     draft = EscalationPolicy(**{name: value for name, value in values.items() if name in OF_POLICY})
     rows = _rows([{name: value for name, value in step.items() if name in OF_STEP} for step in steps])
-    problems = _problems_of_ids(by, draft, rows, None)
+    problems = _problems_of_ids(by, draft, rows, policy)
     if problems:
         return {}, Found(problems=problems)
     snapshot = _snapshot(draft, rows)
