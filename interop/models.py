@@ -84,6 +84,11 @@ class Feed(models.Model):
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="feeds", verbose_name=_("partner"))
     kind = models.CharField(max_length=32, choices=Kind, verbose_name=_("message kind"))
     source = models.OneToOneField(Source, on_delete=models.PROTECT, related_name="feed", verbose_name=_("source"))
+    last_heard_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("last heard at"))
+    silent_told_min = models.PositiveIntegerField(
+        default=0, editable=False, verbose_name=_("told to be silent for (minutes)"), help_text=_("0: it is not.")
+    )
+    scanned_to = models.BigIntegerField(default=0, editable=False)  # the newest message the silence sweep has seen
 
     class Meta:
         verbose_name = _("feed")

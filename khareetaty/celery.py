@@ -53,5 +53,6 @@ app.conf.beat_schedule = {
     "alerts: audit": {"task": "alerts.audit", "schedule": 30.0, "options": {"expire_seconds": 25, "queue": "critical"}},
     # What the newest attempts say of each channel.
     "alerts: channels": {"task": "alerts.look_at_channels", "schedule": 15.0, "options": {"expire_seconds": 14}},
+    "feeds: silence": {"task": "interop.look_for_silence", "schedule": 30.0, "options": {"expire_seconds": 28}},
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
 }

@@ -11,12 +11,14 @@ from interop.services.inbox import (
     sweep_inbox,
 )
 from interop.services.keys import issue_key, note_use, revoke_key
+from interop.services.silence import look_for_silence
 
 __all__ = [
     "Outcome",
     "Receipt",
     "Replay",
     "issue_key",
+    "look_for_silence",
     "note_use",
     "process_message",
     "receive_message",

@@ -5,7 +5,7 @@ from alerts.services.engine.compiled import CompiledRule, Rules, active_rules, c
 from alerts.services.engine.counting import Ask, Count, Touch, ask_of, count
 from alerts.services.engine.evaluation import Fact, Firing, evaluate, fingerprint_of
 from alerts.services.engine.gathering import Gathered, count_fact, touches_of
-from alerts.services.engine.hearing import firings_of, hear
+from alerts.services.engine.hearing import firings_of, hear, silence_marks
 from alerts.services.engine.recovery import still_holds
 from alerts.services.engine.rounds import look_for_recovery, release_held
 from alerts.services.engine.words import titles
@@ -31,6 +31,7 @@ __all__ = [
     "hear",
     "look_for_recovery",
     "release_held",
+    "silence_marks",
     "still_holds",
     "titles",
     "touches_of",

@@ -29,8 +29,8 @@ COUNTED = frozenset(
     {"incident.opened", "incident.moved", "incident.changed", "incidents.imported", "incident_type.merged", "incidents.rezoned"}
 )
 FOUND = frozenset({"hot_spot.changed", "pipeline.finished"})
-STATES = frozenset({"feed.silent", "camera.offline", "camera.tampered", "camera.degraded", "reading.anomalous"})
 ACTIVATED = "alert_rule.activated"
+FIRST_LOOK = timedelta(days=30)
 
 
 def hear(events: Sequence[Event], *, now: datetime | None = None) -> Applied:
@@ -43,7 +43,8 @@ def hear(events: Sequence[Event], *, now: datetime | None = None) -> Applied:
         return Applied()
     now = now or timezone.now()
     gathered = Gathered(rules)
-    done = apply(firings_of(events, rules, gathered), now=now)
+    firings = firings_of(events, rules, gathered) + _at_first_look(events, rules, gathered, now)
+    done = apply(firings, now=now)
     # Afterwards: what failed and came back within one batch is over, and pages nobody.
     recovery.by_events(events, rules, now=now)
     recovery.of_counts_that_fell(events, rules, now=now)
@@ -74,6 +75,35 @@ def _by_events(events: Sequence[Event], rules: Rules, gathered: Gathered) -> lis
             if firing is not None:
                 firings.append(firing)
     return firings
+
+
+def _at_first_look(events: Sequence[Event], rules: Rules, gathered: Gathered, now: datetime) -> list[Firing]:
+    """A rule about a state that lasts (a silent feed, a camera that is away) begins with what is so when it is switched on."""
+    ids = {event.data.get("rule") for event in events if event.type == ACTIVATED} | {
+        event.subject_id for event in events if event.type == ACTIVATED and event.subject_type == "alertrule"
+    }
+    firings: list[Firing] = []
+    for rule in rules.of("feed_silence", "camera"):
+        if rule.pk not in ids and rule.rule.code not in ids:
+            continue
+        types = {*heard_by(rule), *recovery.recovers_on(rule)}
+        lately = Event.objects.filter(type__in=types, occurred_at__gt=now - FIRST_LOOK, subject_id__isnull=False)
+        last = lately.order_by("subject_type", "subject_id", "-pk").distinct("subject_type", "subject_id")
+        for fact in gathered.facts([event for event in last if event.type in heard_by(rule)]):
+            so_far = fact.numbers.get("minutes", 0.0) + (now - fact.at).total_seconds() / 60
+            firing = _with_patience(rule, replace(fact, at=now, numbers={**fact.numbers, "minutes": so_far}), rules)
+            if firing is not None:
+                firings.append(firing)
+    return firings
+
+
+def silence_marks() -> list[int]:
+    """After how many minutes of silence some rule wants to hear of a feed: whoever watches the feeds announces it then."""
+    marks: set[int] = set()
+    for rule in active_rules().of("feed_silence"):
+        marks.add(int(getattr(rule.condition, "after_min", 30)))
+        marks |= {int(least) for least in rule.levels.values() if least >= 1}
+    return sorted(marks)
 
 
 def heard_by(rule: CompiledRule) -> tuple[str, ...]:
