@@ -59,5 +59,4 @@ def page(
 
 
 def _call(package: str, verb: str, **given: Any) -> Any:
-    found = getattr(import_module(f"alerts.services.{package}"), verb, None)
-    return found(**given) if found is not None else None
+    return getattr(import_module(f"alerts.services.{package}"), verb)(**given)
