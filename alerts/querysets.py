@@ -106,3 +106,7 @@ class PageQuerySet(OfAlertQuerySet):
 class DeliveryQuerySet(OfAlertQuerySet):
     def going(self) -> Self:
         return self.filter(state__in=["pending", "sending", "sent"])
+
+    def undelivered(self, *, at: datetime) -> Self:
+        """Failed for good, or taken by the provider with no receipt in time."""
+        return self.filter(Q(state="failed") | Q(state="sent", receipt_due_at__lt=at))

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from alerts.models import AlertState, Channel, Delivery, DeliveryAttempt, DeliveryState, Page
+from alerts.services.people import masked
 
 PAGE_SIZE = 50
 SPANS = {"24h": 24, "7d": 168, "30d": 720}
@@ -39,11 +39,6 @@ _WHY = {
 _TONE = {DeliveryState.FAILED: "failed", DeliveryState.DELIVERED: "good", DeliveryState.READ: "good"}
 
 
-def undelivered(now: datetime) -> Q:
-    """Failed for good, or taken by the provider with no receipt in time."""
-    return Q(state=DeliveryState.FAILED) | Q(state=DeliveryState.SENT, receipt_due_at__lt=now)
-
-
 @dataclass(frozen=True)
 class Asked:
     """What the list is narrowed to; what is not understood is as if it had not been said."""
@@ -65,7 +60,9 @@ class Asked:
 
         alert = number("alert")
         usual = "all" if alert else "undelivered"
-        return cls(one_of("show", SHOWS, usual), one_of("span", SPANS, "24h"), one_of("channel", Channel.values, ""), alert, number("before"))
+        return cls(
+            one_of("show", SHOWS, usual), one_of("span", SPANS, "24h"), one_of("channel", Channel.values, ""), alert, number("before")
+        )
 
     def query(self, **changes: object) -> str:
         said = {"show": self.show, "span": self.span, "channel": self.channel, "alert": self.alert, **changes}
@@ -79,14 +76,14 @@ class Asked:
         rows = rows.filter(alert_id=self.alert) if self.alert else rows.filter(created_at__gte=self.since(now))
         if self.channel:
             rows = rows.filter(channel=self.channel)
-        narrowed = {
-            "undelivered": undelivered(now),
-            "under_way": Q(state__in=[DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.SENT]) & ~undelivered(now),
-            "held": Q(held_by_limit=True, state__in=[DeliveryState.PENDING, DeliveryState.SENDING]),
-            "all": Q(),
-        }
-        rows = rows.filter(narrowed[self.show])
-        return rows.filter(pk__lt=self.before) if self.before else rows
+        waiting = [DeliveryState.PENDING, DeliveryState.SENDING]
+        if self.show == "undelivered":
+            rows = rows.undelivered(at=now)
+        elif self.show == "under_way":
+            rows = rows.filter(Q(state__in=waiting) | Q(state=DeliveryState.SENT, receipt_due_at__gte=now))
+        elif self.show == "held":
+            rows = rows.filter(held_by_limit=True, state__in=waiting)
+        return (rows.filter(pk__lt=self.before) if self.before else rows).order_by("-id")
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class Line:
 
 
 def lines_of(rows: Any, viewer: User, now: datetime) -> list[Line]:
-    rows = rows.select_related("alert", "page__user", "page__contact").prefetch_related("tries").order_by("-id")
+    rows = rows.select_related("alert", "page__user", "page__contact").prefetch_related("tries")
     is_keeper, may_retry = viewer.can("manage_alerts"), viewer.can("override_alert")
     return [_line(one, now, is_keeper=is_keeper, may_retry=may_retry) for one in rows]
 
@@ -119,7 +116,7 @@ def _line(delivery: Delivery, now: datetime, *, is_keeper: bool, may_retry: bool
     return Line(
         delivery=delivery,
         who=str(page.user or page.contact) if page is not None else _("Nobody: a webhook or a notice"),
-        address=delivery.address if is_keeper else masked(delivery.address),
+        address=delivery.address if is_keeper else masked(delivery.channel, delivery.address),
         why=why_of(delivery, now),
         is_calm=delivery.state in {DeliveryState.CANCELLED, DeliveryState.PENDING},
         tone="warn" if late else _TONE.get(DeliveryState(delivery.state), ""),
@@ -139,15 +136,3 @@ def why_of(delivery: Delivery, now: datetime) -> str:
     if known is not None:
         return str(known)
     return " · ".join(part for part in (delivery.error, delivery.error_code) if part)
-
-
-def masked(address: str) -> str:
-    """Enough to recognise, too little to write to."""
-    if "@" in address:
-        name, _at, host = address.partition("@")
-        return f"{name[:1]}…@{host}"
-    return f"…{address[-3:]}" if address.startswith("+") else (address[:3] + "…" if address else "")
-
-
-def since_of(asked: Asked) -> datetime:
-    return asked.since(timezone.now())

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
+from alerts.tests.delivery_rows import rows_of_delivery
 from alerts.tests.oncall_rows import rows_of_oncall
 from alerts.tests.words import rows_of_channels
 from core.models import EventCursor
@@ -54,7 +55,7 @@ def enter(person) -> Client:
 
 
 @pytest.fixture
-def one_of_each(cast, places, report, burglary, police_112, force, alerting):
+def one_of_each(cast, places, report, burglary, police_112, force, alerting, fire):
     """A row in every table of the domain, inside the jurisdiction of the cast's police."""
     incident = report()
     run = PipelineRun.objects.create(key="night-1", as_of=datetime.now(UTC), status="done", seconds=3.2, counts={"hot_spots": 1})
@@ -149,6 +150,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting):
     _roads(places)
     rows_of_force(places, cast)
     rows_of_oncall(cast, alerting)
+    rows_of_delivery(cast, fire)
     return incident
 
 

@@ -80,7 +80,11 @@ def _facts(request: HttpRequest, user: User, row: MessageTemplate | None, given:
     offered = list(Alert.objects.visible_to(user).select_related("rule").order_by("-id")[:ALERTS_OFFERED])
     chosen = request.POST.get("alert") or request.GET.get("alert", "")
     alert = next((one for one in offered if str(one.pk) == chosen), offered[0] if offered else None)
-    shown = preview(subject=given["subject"], body=given["body"], channel=given["channel"], language=given["language"], alert=alert) if not wrong else None
+    shown = (
+        preview(subject=given["subject"], body=given["body"], channel=given["channel"], language=given["language"], alert=alert)
+        if not wrong
+        else None
+    )
     return {
         "row": row,
         "given": given,
