@@ -109,7 +109,8 @@ class ContactMethod(models.Model):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()} {self.address}".strip()
+        """Never the address itself: titles, lists and logs are read by more people than it is for."""
+        return f"{self.get_channel_display()} ••{self.address[-2:]}"
 
 
 class NotificationRule(models.Model):
