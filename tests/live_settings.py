@@ -2,6 +2,7 @@
 
 import os
 
+from deploy.local.vapid import vapid_pair
 from khareetaty.settings import *  # noqa: F403
 from khareetaty.settings import CACHES
 
@@ -10,3 +11,5 @@ CACHES = {"default": _cache}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 ROOT_URLCONF = "tests.live_urls"
 LIVE_VALIDATE_S = 1.0
+_pair = vapid_pair()
+VAPID_PRIVATE_KEY, VAPID_PUBLIC_KEY = _pair.private, _pair.public  # a browser subscribes for a key

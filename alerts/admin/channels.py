@@ -45,7 +45,11 @@ class ChannelHealthAdmin(ActsOnRows, CentreAdmin):
 
     @admin.display(description=gettext_lazy("set up"))
     def set_up(self, row: ChannelHealth) -> Any:
-        return _("yes") if registry.sender_of(row.channel) is not None else bdi(", ".join(registry.missing(row.channel)))
+        return (
+            _("yes")
+            if registry.sender_of(row.channel) is not None
+            else bdi(" | ".join(", ".join(names) for names in registry.lacking(row.channel)))
+        )
 
     @admin.display(description=gettext_lazy("last worked at"), ordering="last_ok_at")
     def last_ok_shown(self, row: ChannelHealth) -> Any:

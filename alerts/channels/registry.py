@@ -136,7 +136,11 @@ def configured() -> set[str]:
     return {Channel.IN_APP, *(channel for channel in WAYS if sender_of(channel) is not None)}
 
 
+def lacking(channel: str) -> list[tuple[str, ...]]:
+    """For each way of having this channel, in their order, the variables that it still waits for."""
+    return [way.missing for way in WAYS.get(channel, ())]
+
+
 def missing(channel: str) -> tuple[str, ...]:
     """The variables that stand between us and this channel, by the way that lacks the fewest; none when it is configured."""
-    lacking = [way.missing for way in WAYS.get(channel, ())]
-    return min(lacking, key=len) if lacking else ()
+    return min(lacking(channel), key=len, default=())

@@ -37,17 +37,18 @@ SENDERS = [channel for channel in Channel if channel != Channel.IN_APP]
 
 @dataclass(frozen=True)
 class ChannelState:
-    """One line of the page of channels."""
+    """One line of the page of channels. ``lacking``: for each way of having it, what is still to be set."""
 
     channel: Channel
     is_configured: bool
-    missing: tuple[str, ...]
+    lacking: list[tuple[str, ...]]
     provider: str
     has_receipts: bool
     health: ChannelHealth
 
 
 def states() -> list[ChannelState]:
+    """What is there first."""
     known = {row.channel: row for row in ChannelHealth.objects.all()}
     lines = []
     for channel in SENDERS:
@@ -56,13 +57,13 @@ def states() -> list[ChannelState]:
             ChannelState(
                 channel=channel,
                 is_configured=sender is not None,
-                missing=registry.missing(channel) if sender is None else (),
+                lacking=registry.lacking(channel) if sender is None else [],
                 provider=sender.provider if sender is not None else "",
                 has_receipts=sender is not None and sender.has_receipts,
                 health=known.get(channel) or ChannelHealth(channel=channel),
             )
         )
-    return lines
+    return sorted(lines, key=lambda line: not line.is_configured)
 
 
 def _row(channel: str) -> ChannelHealth:
