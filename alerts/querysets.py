@@ -53,11 +53,21 @@ class OfScheduleQuerySet(ScopedQuerySet):
     GOVERNORATE = "schedule__governorate_id"
 
 
+def is_quiet(at: datetime | None = None) -> Q:
+    at = at or timezone.now()
+    return Q(snoozed_until__gt=at) | Q(muted_until__gt=at) | Q(silenced_by__isnull=False) | Q(inhibited_by__isnull=False)
+
+
+def paging(user_id: int | None) -> Exists:
+    """The condition: this person was paged for the alert."""
+    from alerts.models import Page
+
+    return Exists(Page.objects.filter(alert=OuterRef("pk"), user_id=user_id or 0))
+
+
 class AlertQuerySet(ScopedQuerySet):
     def visible_to(self, viewer: object) -> Self:
         """Those of the viewer's jurisdiction, and those they were paged for."""
-        from alerts.models import Page
-
         mine = jurisdiction_of(viewer)
         inside = mine.condition()
         if not inside:  # everything
@@ -65,7 +75,14 @@ class AlertQuerySet(ScopedQuerySet):
         user_id = getattr(viewer, "pk", None) if getattr(viewer, "audit_kind", "") == "user" and mine.agency_ids != frozenset() else None
         if user_id is None:
             return self.filter(inside)
-        return self.filter(inside | Q(Exists(Page.objects.filter(alert=OuterRef("pk"), user_id=user_id))))
+        return self.filter(inside | Q(paging(user_id)))
+
+    def shown_to(self, viewer: object) -> Self:
+        """Of a person who works with alerts, and of a partner's key: all they may see. Of anybody else: those they were paged for."""
+        rows = self.visible_to(viewer)
+        if getattr(viewer, "audit_kind", "") != "user" or getattr(viewer, "can", lambda _verb: False)("see_alerts"):
+            return rows
+        return rows.filter(paging(getattr(viewer, "pk", None)))
 
     def open(self) -> Self:
         return self.exclude(state="resolved")
@@ -75,10 +92,11 @@ class AlertQuerySet(ScopedQuerySet):
 
     def quiet(self, *, at: datetime | None = None) -> Self:
         """Open, but paging nobody for now: snoozed, muted, silenced or inhibited."""
-        at = at or timezone.now()
-        return self.open().filter(
-            Q(snoozed_until__gt=at) | Q(muted_until__gt=at) | Q(silenced_by__isnull=False) | Q(inhibited_by__isnull=False)
-        )
+        return self.open().filter(is_quiet(at))
+
+    def loud(self, *, at: datetime | None = None) -> Self:
+        """Firing, and paging whom it may."""
+        return self.firing().exclude(is_quiet(at))
 
     def for_card(self) -> Self:
         """With all that an alert's card shows."""

@@ -15,11 +15,12 @@ from django.utils.translation import gettext_lazy
 
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
-from alerts.models import Alert, AlertRule, AlertState, EscalationRun, Level, Page
+from alerts.models import Alert, AlertRule, AlertState, EscalationRun, Level
 from alerts.permissions import may
-from alerts.querysets import AlertQuerySet
+from alerts.querysets import AlertQuerySet, is_quiet, paging
 from dashboard.filters import Key, zones_of
 from geography.models import Zone
+from incidents.models import Incident
 
 PAGE_SIZE = 100
 STATES = [
@@ -35,18 +36,14 @@ WAITS = (15, 30, 60, 120, 240, 480)
 
 
 def alerts_for(user: User) -> AlertQuerySet:
-    """Of a person who works with alerts: their jurisdiction's and those they were paged for. Of anybody else: the latter alone."""
-    rows: AlertQuerySet = Alert.objects.visible_to(user)
-    return rows if user.can("see_alerts") else rows.filter(_pages(user))
+    rows: AlertQuerySet = Alert.objects.shown_to(user)
+    return rows
 
 
-def _pages(user: User) -> Exists:
-    return Exists(Page.objects.filter(alert=OuterRef("pk"), user_id=user.pk))
-
-
-def _is_quiet() -> Q:
-    now = timezone.now()
-    return Q(snoozed_until__gt=now) | Q(muted_until__gt=now) | Q(silenced_by__isnull=False) | Q(inhibited_by__isnull=False)
+def alerts_about(user: User, incident: Incident) -> list[Alert]:
+    """Alerts this incident caused or is part of, the newest first."""
+    mine = alerts_for(user).filter(Q(incident=incident) | Q(Exists(Occurrence.objects.filter(alert=OuterRef("pk"), incident=incident))))
+    return list(mine.for_card().order_by("-pk")[:20])
 
 
 def for_rows(alerts: AlertQuerySet, user: User) -> QuerySet[Alert]:
@@ -54,13 +51,13 @@ def for_rows(alerts: AlertQuerySet, user: User) -> QuerySet[Alert]:
     running = EscalationRun.objects.filter(state__in=["running", "paused"]).only("id", "alert_id", "state", "step_no", "next_at")
     group = Case(
         When(state=AlertState.RESOLVED, then=Value(3)),
-        When(_is_quiet(), then=Value(2)),
+        When(is_quiet(), then=Value(2)),
         When(state=AlertState.ACKNOWLEDGED, then=Value(1)),
         default=Value(0),
         output_field=IntegerField(),
     )
     rank = Case(*(When(level=level, then=Value(len(Level) - level.rank)) for level in Level), default=Value(9), output_field=IntegerField())
-    ready = alerts.for_card().annotate(group=group, rank=rank, pages_me=_pages(user))
+    ready = alerts.for_card().annotate(group=group, rank=rank, pages_me=paging(user.pk))
     return ready.prefetch_related(Prefetch("runs", queryset=running, to_attr="open_runs")).order_by("group", "rank", "-id")
 
 
@@ -95,7 +92,7 @@ class QueueFilter(forms.Form):
         elif self.standing == "quiet":
             alerts = alerts.quiet()
         elif self.standing == "firing":
-            alerts = alerts.firing().exclude(_is_quiet())
+            alerts = alerts.loud()
         elif self.standing != "all":
             alerts = alerts.filter(state=self.standing)
         if "level" in values:
@@ -105,7 +102,7 @@ class QueueFilter(forms.Form):
         if "rule" in values:
             alerts = alerts.filter(rule_id=values["rule"])
         if "mine" in values:
-            alerts = alerts.filter(_pages(self.viewer) | Q(acknowledged_by=self.viewer))
+            alerts = alerts.filter(paging(self.viewer.pk) | Q(acknowledged_by=self.viewer))
         return alerts
 
     def query_string(self, **changes: Any) -> str:
@@ -145,7 +142,7 @@ class Counts:
 
 def counts_for(user: User) -> Counts:
     found = alerts_for(user).open().order_by().values("level", "state").annotate(
-        loud=Count("pk", filter=~_is_quiet()), quiet=Count("pk", filter=_is_quiet())
+        loud=Count("pk", filter=~is_quiet()), quiet=Count("pk", filter=is_quiet())
     )  # fmt: skip
     levels: dict[str, int] = dict.fromkeys(Level.values, 0)
     acknowledged = quiet = 0

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from core.events import log_head
+from dashboard.alert_queue import Counts, counts_for
 from dashboard.selectors import Figures, key_figures, shared
 from incidents.models import ImportRun, Incident, IncidentType, PipelineRun, RejectedRow
 from incidents.services.pipeline import is_late
@@ -55,6 +56,8 @@ class CommandCentre:
     """Messages that could not be taken in; ``None`` where this viewer has nothing to do with partners."""
     may_run_pipeline: bool
     may_import: bool
+    alerts: Counts | None
+    """How many fire and are taken; ``None`` where this viewer has nothing to do with alerts."""
 
 
 def command_centre(viewer: User) -> CommandCentre:
@@ -80,6 +83,7 @@ def command_centre(viewer: User) -> CommandCentre:
         inbox_dead=_inbox_dead(viewer),
         may_run_pipeline=viewer.can("run_pipeline"),
         may_import=viewer.can("import"),
+        alerts=counts_for(viewer) if viewer.can("see_alerts") else None,
     )
 
 

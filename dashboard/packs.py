@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from alerts.models import AlertState, Level
 from core import pdf
 from core.version import code_version
 from incidents.lifecycle import State as IncidentState
@@ -174,6 +175,27 @@ def _requests(section: Section, facts: dict[str, Any]) -> None:
         section.lines.append(_("Units without anybody on that roster: %(which)s") % {"which": ", ".join(facts["next_unmanned"])})
     if facts["aid_waiting"]:
         section.lines.append(_("Requests for aid without an answer: %(n)d") % {"n": facts["aid_waiting"]})
+    if "alerts_open" in facts:  # packs made before there were alerts say nothing of them
+        _alerts(section, facts)
+
+
+def _alerts(section: Section, facts: dict[str, Any]) -> None:
+    n = facts["alerts_open"]
+    section.lines.append(ngettext("%(n)d alert is open.", "%(n)d alerts are open.", n) % {"n": n} if n else _("No alert is open."))
+    if facts["alerts"]:
+        rows = [
+            [
+                f"#{one['id']}",
+                _named(one["title"]),
+                _label(Level, one["level"]),
+                _("quiet until %(t)s") % {"t": when(one["quiet_until"])} if one["quiet_until"] else _label(AlertState, one["state"]),
+                one["by"] or "–",
+                when(one["since"]),
+            ]
+            for one in facts["alerts"]
+        ]
+        section.tables.append(Table([_("Alert"), _("What"), _("Level"), _("State"), _("Taken by"), _("Since")], rows))
+    _cut(section, len(facts["alerts"]), n)
 
 
 def _safety(section: Section, facts: dict[str, Any]) -> None:

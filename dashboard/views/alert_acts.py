@@ -24,7 +24,8 @@ from alerts.permissions import may
 from alerts.services import alerts as life
 from core.errors import DomainError, Invalid, NotFound
 from dashboard.alert_queue import alerts_for
-from dashboard.views.alert_queue import MAX_ASKED, user_of
+from dashboard.answers import person_of
+from dashboard.views.alert_queue import MAX_ASKED
 
 LONGEST_MIN = 7 * 24 * 60
 NEEDED = {"yes": True, "no": False}
@@ -114,7 +115,7 @@ def people_to_hand_to(user: User, alert: Alert) -> Any:
 @require_POST
 @never_cache
 def act(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
-    user = user_of(request)
+    user = person_of(request)
     alert = find_alert(user, pk)
     try:
         done = VERBS[verb](request, alert, user)
@@ -136,7 +137,7 @@ def act(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
 @never_cache
 def acknowledge_many(request: HttpRequest) -> HttpResponse:
     """Those marked in the queue. One that somebody else has acknowledged meanwhile is counted, and not an error."""
-    user, done, not_done = user_of(request), 0, 0
+    user, done, not_done = person_of(request), 0, 0
     asked = {int(text) for text in request.POST.getlist("id")[:MAX_ASKED] if text.isascii() and text.isdigit() and len(text) < 19}
     for alert in alerts_for(user).filter(pk__in=asked).order_by("pk"):
         try:

@@ -24,7 +24,7 @@ from alerts.services.people import rungs_for
 from core.errors import DomainError, NotFound
 from dashboard.alert_forms import ManualForm
 from dashboard.alert_words import step_words
-from dashboard.views.alert_queue import user_of
+from dashboard.answers import person_of
 
 MOST_PREVIEWED = 100
 
@@ -39,7 +39,7 @@ class Reached:
 
 
 def _may(request: HttpRequest) -> User:
-    user = user_of(request)
+    user = person_of(request)
     if not user.can("raise_alert"):
         raise PermissionDenied(str(_("Your role does not allow this.")))
     return user

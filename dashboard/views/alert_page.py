@@ -17,8 +17,8 @@ from dashboard.alert_layer import place_of
 from dashboard.alert_page import next_of, severity_of, timeline_of, told_of
 from dashboard.alert_queue import WAITS, alerts_for, quiet_words, verbs_of
 from dashboard.alert_words import why_of
+from dashboard.answers import person_of
 from dashboard.views.alert_acts import find_alert, people_to_hand_to
-from dashboard.views.alert_queue import user_of
 from incidents.models import Incident
 
 LATEST = 20
@@ -39,7 +39,7 @@ def part(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def facts_of(request: HttpRequest, pk: str) -> dict[str, Any]:
-    user, head = user_of(request), log_head()
+    user, head = person_of(request), log_head()
     alert: Alert = find_alert(user, pk)
     verbs = verbs_of(user, alert)
     seen = Incident.objects.visible_to(user)

@@ -10,16 +10,11 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
 from core.events import log_head
 from dashboard.alert_queue import PAGE_SIZE, WAITS, QueueFilter, alerts_for, counts_for, for_rows, rows_of
+from dashboard.answers import person_of
 
 MAX_ASKED = 200
-
-
-def user_of(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _page_number(request: HttpRequest) -> int:
@@ -42,7 +37,7 @@ def rows(request: HttpRequest) -> HttpResponse:
     asked = [int(text) for text in request.GET.getlist("id")[:MAX_ASKED] if text.isascii() and text.isdigit() and len(text) < 19]
     if "id" not in request.GET:
         return render(request, "dashboard/alerts/_queue_update.html", _list(request))
-    user, head = user_of(request), log_head()
+    user, head = person_of(request), log_head()
     chosen = QueueFilter(request.GET, viewer=user)
     found = for_rows(chosen.apply(alerts_for(user)).filter(pk__in=asked), user)
     context = {"filter": chosen, "counts": counts_for(user), "rows": rows_of(found, user), "live_head": head}
@@ -50,7 +45,7 @@ def rows(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:
-    user, head = user_of(request), log_head()  # before the rows
+    user, head = person_of(request), log_head()  # before the rows
     chosen, number = QueueFilter(request.GET, viewer=user), _page_number(request)
     first = (number - 1) * PAGE_SIZE
     found = list(for_rows(chosen.apply(alerts_for(user)), user)[first : first + PAGE_SIZE + 1])

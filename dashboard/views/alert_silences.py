@@ -22,7 +22,7 @@ from dashboard.alert_forms import SilenceForm
 from dashboard.alert_queue import alerts_for, for_rows
 from dashboard.alert_queue import rows_of as alert_rows
 from dashboard.alert_silences import rows_of
-from dashboard.views.alert_queue import user_of
+from dashboard.answers import person_of
 
 MOST_SHOWN = 20
 
@@ -81,7 +81,7 @@ def _alerts(user: User, found: list[Any]) -> Any:
 
 
 def _sees(request: HttpRequest) -> User:
-    user = user_of(request)
+    user = person_of(request)
     if not user.can("see_alerts"):
         raise PermissionDenied(str(_("Your role does not allow this.")))
     return user

@@ -1,6 +1,6 @@
 """The shift handover pack: generated, edited section by section, signed by two people, frozen."""
 
-from patrol.services.packs.facts import SECTIONS, collect
+from patrol.services.packs.facts import SECTIONS, also_tells, collect
 from patrol.services.packs.keeping import (
     announce_unsigned,
     content_hash,
@@ -15,6 +15,7 @@ from patrol.services.packs.keeping import (
 
 __all__ = [
     "SECTIONS",
+    "also_tells",
     "announce_unsigned",
     "collect",
     "content_hash",

@@ -3,6 +3,7 @@ safety, questions (ISBAR, with the safety and the questions of SMEACSQ). Names s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,13 +19,20 @@ from patrol.services.units import states_of
 SECTIONS = ("identity", "situation", "background", "assessment", "requests", "safety", "questions")
 LISTED = 60
 LONG_DUTY_H = 12
+# What the apps above have to tell: the section, and who tells it (agency, governorate, now). They register when they are ready.
+TELLERS: list[tuple[str, Callable[..., dict[str, Any]]]] = []
+
+
+def also_tells(section: str, teller: Callable[..., dict[str, Any]]) -> None:
+    if (section, teller) not in TELLERS:
+        TELLERS.append((section, teller))
 
 
 def collect(*, agency: Agency, governorate: Zone, start: datetime, end: datetime, now: datetime) -> dict[str, dict[str, Any]]:
     """The facts of one agency in one governorate as of ``now``, section by section. ``questions`` holds none: it is for people."""
     here = {"agency": agency, "governorate": governorate}
     units = list(Unit.objects.active().filter(**here).select_related("vehicle", "last_position").order_by("call_sign"))
-    return {
+    facts: dict[str, dict[str, Any]] = {
         "identity": {
             "agency": [agency.name_en, agency.name_ar],
             "governorate": [governorate.name_en, governorate.name_ar],
@@ -38,6 +46,9 @@ def collect(*, agency: Agency, governorate: Zone, start: datetime, end: datetime
         "safety": _safety(here, start, now),
         "questions": {},
     }
+    for section, teller in TELLERS:
+        facts[section] |= teller(agency=agency, governorate=governorate, now=now)
+    return facts
 
 
 def _situation(here: dict[str, Any]) -> dict[str, Any]:
