@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.models import Alert, AlertLog, AlertState, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
+from alerts.services.escalation import wording
 from alerts.services.escalation.targets import TO_PEOPLE, resolve
-from dashboard.alert_words import step_words
 
 # What is shown from the rows themselves, with their own times, and not a second time from the log.
 TOLD_BY_ROWS = frozenset({AlertLog.Kind.STEP, AlertLog.Kind.PAGED, AlertLog.Kind.DELIVERY})
@@ -156,7 +156,7 @@ def next_of(alert: Alert) -> Next | None:
     number = min(run.step_no, max(len(steps) - 1, 0))
     is_over = run.step_no >= len(steps)
     step = steps[number] if steps and not is_over else {}
-    words = step_words(step) if step else _("every step is done; the fallback is told")
+    words = wording.what(step) if step else _("every step is done; the fallback is told")
     who = [target.name for target in resolve(step, alert, run.next_at or timezone.now())] if step.get("kind") in TO_PEOPLE else []
     is_paused = run.state == EscalationRun.State.PAUSED
     return Next(

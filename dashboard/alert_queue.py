@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
-from alerts.models import Alert, AlertRule, AlertState, EscalationRun, Level
+from alerts.models import Alert, AlertRule, AlertState, EscalationRun, Level, Occurrence
 from alerts.permissions import may
 from alerts.querysets import AlertQuerySet, is_quiet, paging
 from dashboard.filters import Key, zones_of

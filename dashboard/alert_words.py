@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from alerts.models import Alert, Level, PolicyStep
+from alerts.models import Alert, Level
 
 
 def why_of(alert: Alert) -> list[str]:
@@ -60,12 +59,3 @@ def _modified(modifiers: Mapping[str, Any]) -> Iterator[str]:
         yield _("waits shortened by %(n)s percent") % {"n": f"{hurry:g}"}
     if isinstance(up, int) and up:
         yield ngettext("%(n)d level higher", "%(n)d levels higher", up) % {"n": up}
-
-
-def step_words(step: Mapping[str, Any]) -> str:
-    """What a step of a policy's snapshot does."""
-    try:
-        return str(import_module("alerts.services.escalation.wording").what(step))
-    except ImportError:
-        kind = step.get("kind", "")
-        return str(PolicyStep.Kind(kind).label) if kind in PolicyStep.Kind.values else ""

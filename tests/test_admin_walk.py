@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
+from alerts.tests.alert_rows import rows_of_alerts
 from alerts.tests.delivery_rows import rows_of_delivery
 from alerts.tests.oncall_rows import rows_of_oncall
 from alerts.tests.words import rows_of_channels
@@ -151,6 +152,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_force(places, cast)
     rows_of_oncall(cast, alerting)
     rows_of_delivery(cast, fire)
+    rows_of_alerts(cast, places, incident)
     return incident
 
 

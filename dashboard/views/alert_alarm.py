@@ -12,14 +12,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from alerts.models import Preferences
-from alerts.services import delivery
-from alerts.services import people as people_verbs
+from alerts.services import delivery, people
 from core.errors import DomainError
 from core.events import log_head
 from dashboard.alert_alarm import alarms_of, muted_until, not_yet_seen
 
-people: Any = people_verbs
 MUTES_MIN = (5, 15, 30, 60)
 MAX_ASKED = 100
 
@@ -74,10 +71,7 @@ def sound(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"error": _("Choose one of the times offered.")}, status=422)
     until = timezone.now() + timedelta(minutes=minutes) if minutes else None
     try:
-        if hasattr(people, "mute_sound"):
-            people.mute_sound(user=user, by=user, until=until)
-        else:
-            Preferences.objects.update_or_create(user=user, defaults={"sound_muted_until": until})
+        people.mute_sound(user=user, by=user, until=until)
     except DomainError as error:
         return JsonResponse({"error": error.message}, status=error.status)
     return JsonResponse({"muted_until": until.isoformat() if until else None})

@@ -19,11 +19,10 @@ from accounts.models import User
 from alerts.channels import registry
 from alerts.models import Channel, Contact, Level
 from alerts.services import alerts as life
-from alerts.services.escalation import snapshot_of
+from alerts.services.escalation import snapshot_of, wording
 from alerts.services.people import rungs_for
 from core.errors import DomainError, NotFound
 from dashboard.alert_forms import ManualForm
-from dashboard.alert_words import step_words
 from dashboard.answers import person_of
 
 MOST_PREVIEWED = 100
@@ -87,7 +86,7 @@ def _told(form: ManualForm) -> dict[str, Any]:
         "reached": [_reached(one, channels, critical) for one in people[:MOST_PREVIEWED]],
         "more": max(0, len(people) - MOST_PREVIEWED),
         "policy": policy,
-        "steps": [step_words(step) for step in snapshot_of(policy)["steps"]] if policy is not None else [],
+        "steps": [wording.sentence(step) for step in snapshot_of(policy)["steps"]] if policy is not None else [],
     }
 
 
