@@ -17,8 +17,8 @@ from django.views.decorators.http import require_POST, require_safe
 from alerts.models import Channel, Delivery
 from alerts.services.delivery import channel_figures, retry
 from core.errors import DomainError, NotFound
+from dashboard.answers import person_of
 from dashboard.deliveries import PAGE_SIZE, SHOWS, SPAN_NAMES, Asked, lines_of
-from dashboard.views.alert_queue import user_of
 
 
 @login_required
@@ -29,7 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _facts(request: HttpRequest) -> dict[str, Any]:
-    user = user_of(request)
+    user = person_of(request)
     if not user.can("see_alerts"):
         raise Http404
     asked, now = Asked.of(request.GET), timezone.now()
@@ -51,7 +51,7 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
 @login_required
 @require_POST
 def again(request: HttpRequest, pk: str) -> HttpResponse:
-    user = user_of(request)
+    user = person_of(request)
     found = Delivery.objects.visible_to(user).select_related("alert", "page").filter(pk=int(pk)).first() if user.can("see_alerts") else None
     if found is None:
         raise Http404(_("There is no such delivery."))

@@ -18,7 +18,7 @@ from alerts.services.delivery import preview, remove_template, save_template
 from alerts.services.delivery.templates import check
 from alerts.services.delivery.words import COUNTED_IN_PARTS, KNOWN
 from core.errors import DomainError
-from dashboard.views.alert_queue import user_of
+from dashboard.answers import person_of
 
 FIELDS = ("event", "channel", "language", "subject", "body", "provider_template")
 ALERTS_OFFERED = 30
@@ -29,7 +29,7 @@ ALERTS_OFFERED = 30
 @never_cache
 def page(request: HttpRequest, pk: str = "") -> HttpResponse:
     """One template beside the list of all. POST with ``do=save`` keeps it; with anything else it only shows how it would read."""
-    user = user_of(request)
+    user = person_of(request)
     if not user.can("manage_alerts"):
         raise Http404
     row = MessageTemplate.objects.filter(pk=int(pk)).first() if pk else None
@@ -54,7 +54,7 @@ def page(request: HttpRequest, pk: str = "") -> HttpResponse:
 @login_required
 @require_POST
 def remove(request: HttpRequest, pk: str) -> HttpResponse:
-    user = user_of(request)
+    user = person_of(request)
     row = MessageTemplate.objects.filter(pk=int(pk)).first() if user.can("manage_alerts") else None
     if row is None:
         raise Http404(_("There is no such template."))
