@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A suite that needs neither a database nor the settings: sums alone.
 PURE = ("feedback", "coverage", "routes", "effect")
 SUITES = (
+    "alerts_engine",
     "zones",
     "imports",
     "clustering",
