@@ -88,7 +88,7 @@ def _history(world: Any) -> None:
                 occurred_at=at,
                 reported_at=at,
                 is_synthetic=True,
-            )  # fmt: skip
+            )
         )
     Incident.objects.bulk_create(rows, batch_size=2_000)
 

@@ -21,6 +21,7 @@ from alerts.choices import Channel, Level
 from alerts.models import Alert, AlertLog, AlertRule, AlertState, Contact, EscalationPolicy, Inhibition, Occurrence
 from alerts.permissions import require
 from alerts.services.alerts import paging
+from alerts.services.alerts.labels import labels_of, with_labels
 from alerts.services.alerts.quiets import Quiets
 from alerts.services.alerts.recording import announce, trail, write
 from core.errors import Conflict, Invalid
@@ -169,12 +170,15 @@ def _begin(
     if kept > 1 and kept != alert.occurrence_count:
         Alert.objects.filter(pk=alert.pk).update(occurrence_count=kept)
         alert.occurrence_count = kept
-    said = {"level": alert.level, "measure": alert.measure, "threshold": alert.threshold}
-    write(alert, AlertLog.Kind.OPENED, by=by, facts=said)
+    write(alert, AlertLog.Kind.OPENED, by=by, facts=opened_facts(alert))
     announce(events.ALERT_FIRED, alert, kind=alert.kind, level=alert.level, **({"rule": alert.rule.code} if alert.rule else {}))
     if not quiet_down(alert, quiets, now=now) and (policy is not None or alert.kind != Alert.Kind.MANUAL):
         paging.start(alert=alert, policy=policy, now=now, hurry_percent=hurry_percent)
     quiet_others(alert, quiets, now=now)
+
+
+def opened_facts(alert: Alert) -> dict[str, Any]:
+    return {"level": alert.level, "measure": alert.measure, "threshold": alert.threshold}
 
 
 _KEEP = """
@@ -246,19 +250,20 @@ def _keep_new(alert: Alert, seen: Sequence[Seen]) -> bool:
     return not seen or keep_occurrences(alert, seen) > 0
 
 
-def quiet_down(alert: Alert, quiets: Quiets, *, now: datetime) -> bool:
+def quiet_down(alert: Alert, quiets: Quiets, *, now: datetime, labels: Mapping[str, str] | None = None) -> bool:
     """Note the silence or the open alert that keeps this one quiet, if there is one. Only what a rule fired can be kept quiet: what a
     person raised, and what says that nobody was reached, is heard."""
-    if alert.kind not in QUIETABLE:
+    if alert.kind not in QUIETABLE or not (quiets.silences or quiets.inhibitions):
         return False
-    silence = quiets.silence_of(alert)
+    labels = labels or labels_of(alert)
+    silence = quiets.silence_of(alert, labels)
     if silence is not None:
         Alert.objects.filter(pk=alert.pk).update(silenced_by=silence)
         alert.silenced_by = silence
         write(alert, AlertLog.Kind.SILENCED, note=silence.reason, facts={"silence": silence.pk, "until": silence.ends_at.isoformat()})
         announce(events.ALERT_QUIETED, alert, how="silenced", until=silence.ends_at.isoformat())
         return True
-    found = quiets.inhibitor_of(alert) if quiets.inhibitions else None
+    found = quiets.inhibitor_of(alert, labels) if quiets.inhibitions else None
     if found is not None:
         inhibit(alert, *found)
         return True
@@ -272,12 +277,12 @@ def inhibit(alert: Alert, inhibition: Inhibition, source: Alert) -> None:
     announce(events.ALERT_QUIETED, alert, how="inhibited")
 
 
-def quiet_others(source: Alert, quiets: Quiets, *, now: datetime) -> None:
+def quiet_others(source: Alert, quiets: Quiets, *, now: datetime, labels: Mapping[str, str] | None = None) -> None:
     """A new alert that inhibits others quiets those that fire already."""
     if not quiets.inhibitions or source.inhibited_by_id is not None:
         return
-    from alerts.services.alerts.labels import with_labels
-
+    if not quiets.may_inhibit(labels or labels_of(source)):
+        return
     firing = Alert.objects.firing().filter(inhibited_by=None, silenced_by=None, kind__in=QUIETABLE).exclude(pk=source.pk)
     for inhibition, alert in quiets.inhibited_by(source, list(with_labels(firing)[:2000])):
         if Alert.objects.filter(pk=alert.pk, state=AlertState.FIRING, inhibited_by=None).update(inhibited_by=source):

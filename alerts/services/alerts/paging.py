@@ -20,6 +20,11 @@ def start(*, alert: Alert, policy: EscalationPolicy | None, now: datetime, hurry
     _call("escalation", "start_run", alert=alert, policy=policy, now=now, hurry_percent=hurry_percent)
 
 
+def start_many(*, alerts: Sequence[Alert], policy: EscalationPolicy | None, now: datetime, hurry_percent: int = 0) -> None:
+    """As ``start``, for alerts that were just opened under one policy."""
+    _call("escalation", "start_first_runs", alerts=alerts, policy=policy, now=now, hurry_percent=hurry_percent)
+
+
 def stop(*, alert: Alert, because: str) -> None:
     """No further step, and no page that is still under way."""
     _call("escalation", "stop_run", alert=alert, because=because)

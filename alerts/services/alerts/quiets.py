@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,14 +22,19 @@ class Quiets:
     def at(cls, now: datetime) -> Quiets:
         return cls(tuple(Silence.objects.in_force(at=now).order_by("-ends_at", "-pk")), tuple(Inhibition.objects.filter(is_active=True)))
 
-    def silence_of(self, alert: Alert) -> Silence | None:
+    def silence_of(self, alert: Alert, labels: Mapping[str, str] | None = None) -> Silence | None:
         """The one in force that ends last: where silences overlap the alert stays quiet until the last of them has ended."""
-        labels = labels_of(alert)
+        if not self.silences:
+            return None
+        labels = labels or labels_of(alert)
         return next((silence for silence in self.silences if reaches(silence, alert) and matches(silence.matchers, labels)), None)
 
-    def inhibitor_of(self, alert: Alert) -> tuple[Inhibition, Alert] | None:
+    def may_inhibit(self, labels: Mapping[str, str]) -> bool:
+        return any(matches(one.source, labels) for one in self.inhibitions)
+
+    def inhibitor_of(self, alert: Alert, labels: Mapping[str, str] | None = None) -> tuple[Inhibition, Alert] | None:
         """The inhibition and the open alert because of which this one pages nobody."""
-        labels = labels_of(alert)
+        labels = labels or labels_of(alert)
         wanted = [one for one in self.inhibitions if matches(one.target, labels)]
         if not wanted:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from alerts.choices import Level
 from alerts.models import Alert, HeldFiring, Occurrence
 from alerts.services.alerts import Seen, open_alert
+from alerts.services.alerts.opening_many import Draft, open_new
 from alerts.services.alerts.quiets import Quiets
 from alerts.services.engine.evaluation import Firing, is_worse
 from alerts.services.engine.words import titles
@@ -88,6 +89,8 @@ class Gates:
     def cooldown(self, firing: Firing, now: datetime) -> tuple[str, datetime] | None:
         """Until when the rule is to be quiet for this zone or type, and which. What is worse than that alert gets through."""
         rule, fact = firing.rule.rule, firing.fact
+        if not (rule.cooldown_zone_min or rule.cooldown_type_min):
+            return None
         found: list[tuple[datetime, str]] = []
         for one in self.recent.get(rule.pk, ()):
             if is_worse(firing.level, one.level):
@@ -102,76 +105,120 @@ class Gates:
     def is_storm(self, firing: Firing) -> bool:
         return self.in_hour.get(firing.rule.pk, 0) >= firing.rule.rule.most_per_hour
 
-    def note(self, firing: Firing, alert: Alert, now: datetime) -> None:
-        """What was just opened counts for the firings after it."""
-        self.open[firing.fingerprint] = alert.pk
-        self.recent.setdefault(firing.rule.pk, []).append(_Recent(now, alert.zone_id, alert.type_code, alert.level))
+    def note(self, firing: Firing, now: datetime) -> None:
+        """What is being opened counts for the firings after it."""
+        self.recent.setdefault(firing.rule.pk, []).append(_Recent(now, firing.fact.zone_id, firing.fact.type_code, firing.level))
         self.in_hour[firing.rule.pk] = self.in_hour.get(firing.rule.pk, 0) + 1
 
 
 def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = None, is_due: bool = False) -> Applied:
-    """Open, join, hold back. ``is_due``: they were held back before, and their time has come."""
+    """Open, join, hold back. ``is_due``: they were held back before, and their time has come.
+
+    What opens is written for the whole batch at once; several firings of one group in a batch are one alert.
+    """
     done = Applied()
     if not firings:
         return done
     gates = Gates.read(firings, now)
     quiets = quiets or Quiets.at(now)
+    opening: dict[str, Firing] = {}
     for firing in firings:
         is_open = firing.fingerprint in gates.open
         if gates.is_told(firing):
             done.known += 1
             continue
+        if firing.fingerprint in opening:
+            opening[firing.fingerprint] = merged(opening[firing.fingerprint], firing)
+            done.joined += 1
+            continue
         wait = None if is_open or is_due else gates.cooldown(firing, now)
         if wait is not None:
             hold(firing, held_by=wait[0], due_at=wait[1])
             done.held += 1
-            continue
-        if not is_open and gates.is_storm(firing):
+        elif is_open:
+            alert = open_for(firing, quiets=quiets, now=now)
+            done.alerts.append(alert)
+            if alert.pk == gates.open[firing.fingerprint]:
+                done.joined += 1
+            else:  # the one that was open is over: see ``open_alert``
+                done.opened += 1
+                gates.note(firing, now)
+                gates.open[firing.fingerprint] = alert.pk
+        elif gates.is_storm(firing):
             storm(firing, quiets=quiets, now=now)
             done.stormed += 1
-            continue
-        alert = open_for(firing, quiets=quiets, now=now)
-        done.alerts.append(alert)
-        if is_open and gates.open[firing.fingerprint] == alert.pk:
-            done.joined += 1
         else:
-            done.opened += 1
-            gates.note(firing, alert, now)
+            opening[firing.fingerprint] = firing
+            gates.note(firing, now)
+    made = open_new(drafts=[draft_alert(firing, now) for firing in opening.values()], quiets=quiets, now=now) if opening else {}
+    for fingerprint, firing in opening.items():
+        # Another process opened one of the same group a moment ago: it joins.
+        done.alerts.append(made.get(fingerprint) or open_for(firing, quiets=quiets, now=now))
+    done.opened += len(opening)
     return done
 
 
+def merged(first: Firing, second: Firing) -> Firing:
+    """Two firings of one group in one batch: the worse level, the newer count, and all that either stands for."""
+    seen = {(one.event_id, one.incident_id): one for one in (*first.fact.seen, *second.fact.seen)}
+    newer = second if (second.measure or 0.0) >= (first.measure or 0.0) else first
+    worse = second.level if is_worse(second.level, first.level) else first.level
+    return replace(newer, level=worse, fact=replace(newer.fact, at=first.fact.at, seen=tuple(seen.values())))
+
+
+def draft_alert(firing: Firing, now: datetime) -> Draft:
+    rule, fact = firing.rule.rule, firing.fact
+    given = alert_fields(firing)
+    given.pop("group_window_min")
+    resolve_after_min, policy, seen = given.pop("resolve_after_min"), given.pop("policy"), given.pop("seen")
+    kind, number = given.pop("subject")
+    alert = Alert(
+        **given, rule_version=rule.version, subject_type=kind, subject_id=number, opened_at=now, last_seen_at=now,
+        occurrence_count=max(1, len(seen)), resolve_due_at=now + timedelta(minutes=resolve_after_min),
+    )  # fmt: skip
+    labels = {
+        "rule": rule.code, "kind": str(Alert.Kind.RULE), "level": firing.level, "source": rule.source, "agency": fact.agency,
+        "governorate": fact.governorate, "zone": fact.zone, "type": fact.type_code, "category": fact.category,
+    }  # fmt: skip
+    if not fact.agency and rule.agency is not None:
+        labels["agency"] = rule.agency.slug
+    return Draft(alert=alert, policy=policy, seen=seen, hurry_percent=firing.in_force.hurry_percent, labels=labels)
+
+
 def open_for(firing: Firing, *, quiets: Quiets, now: datetime) -> Alert:
+    return open_alert(**alert_fields(firing), hurry_percent=firing.in_force.hurry_percent, quiets=quiets, now=now)
+
+
+def alert_fields(firing: Firing) -> dict[str, Any]:
+    """What an alert of this firing says, as ``open_alert`` takes it."""
     rule, fact = firing.rule.rule, firing.fact
     english, arabic = titles(firing)
-    return open_alert(
-        kind=Alert.Kind.RULE,
-        fingerprint=firing.fingerprint,
-        level=firing.level,
-        title_en=english,
-        title_ar=arabic,
-        caused_at=fact.at,
-        rule=rule,
-        policy=rule.policy,
-        agency_id=fact.agency_id or rule.agency_id,
-        governorate_id=fact.governorate_id,
-        zone_id=fact.zone_id,
-        location=Point(*fact.location, srid=4326) if fact.location else None,
-        incident_id=fact.incident_id,
-        subject=fact.subject,
-        measure=firing.measure,
-        threshold=firing.threshold,
-        facts=firing.facts,
-        type_code=fact.type_code,
-        category=fact.category,
-        priority=rule.priority,
-        is_synthetic=fact.is_synthetic,
-        resolve_after_min=rule.resolve_after_min,
-        hurry_percent=firing.in_force.hurry_percent,
-        group_window_min=rule.group_window_min,
-        seen=fact.seen[:MOST_SEEN],
-        quiets=quiets,
-        now=now,
-    )
+    return {
+        "kind": Alert.Kind.RULE,
+        "fingerprint": firing.fingerprint,
+        "level": firing.level,
+        "title_en": english,
+        "title_ar": arabic,
+        "caused_at": fact.at,
+        "rule": rule,
+        "policy": rule.policy,
+        "agency_id": fact.agency_id or rule.agency_id,
+        "governorate_id": fact.governorate_id,
+        "zone_id": fact.zone_id,
+        "location": Point(*fact.location, srid=4326) if fact.location else None,
+        "incident_id": fact.incident_id,
+        "subject": fact.subject,
+        "measure": firing.measure,
+        "threshold": firing.threshold,
+        "facts": dict(firing.facts),
+        "type_code": fact.type_code,
+        "category": fact.category,
+        "priority": rule.priority,
+        "is_synthetic": fact.is_synthetic,
+        "resolve_after_min": rule.resolve_after_min,
+        "group_window_min": rule.group_window_min,
+        "seen": fact.seen[:MOST_SEEN],
+    }
 
 
 def storm(firing: Firing, *, quiets: Quiets, now: datetime) -> Alert:

@@ -6,6 +6,6 @@ says whom a step means.
 """
 
 from alerts.services.escalation.snapshot import snapshot_of
-from alerts.services.escalation.starting import next_at_once, pause, resume, start_run, stop_run
+from alerts.services.escalation.starting import next_at_once, pause, resume, start_first_runs, start_run, stop_run
 
-__all__ = ["next_at_once", "pause", "resume", "snapshot_of", "start_run", "stop_run"]
+__all__ = ["next_at_once", "pause", "resume", "snapshot_of", "start_first_runs", "start_run", "stop_run"]

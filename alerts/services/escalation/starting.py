@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -33,6 +34,22 @@ def start_run(*, alert: Alert, policy: EscalationPolicy | None, now: datetime | 
         policy_version=snapshot["version"],
         snapshot=snapshot,
         next_at=now,
+    )
+
+
+def start_first_runs(*, alerts: Sequence[Alert], policy: EscalationPolicy | None, now: datetime, hurry_percent: int = 0) -> None:
+    """As ``start_run``, for alerts that were opened in this very transaction and never had a run: the policy is read once for them all."""
+    snapshot = snapshot_of(policy, hurry_percent=hurry_percent)
+    EscalationRun.objects.bulk_create(
+        EscalationRun(
+            alert=alert,
+            number=1,
+            policy_id=snapshot["policy"],
+            policy_version=snapshot["version"],
+            snapshot=snapshot,
+            next_at=now,
+        )
+        for alert in alerts
     )
 
 
