@@ -12,9 +12,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from alerts.channels.gateway_smpp import Heard
+from alerts.management.commands import sms_gateway
 from alerts.models import AlertState, ContactMethod, Delivery, DeliveryState, Page, Receipt
 from alerts.services.delivery import page_person, send_due
-from alerts.tests.servers import HttpServer, PushService, TwilioServer
+from alerts.tests.servers import HttpServer, PushService, SmppServer, TwilioServer
 
 pytestmark = pytest.mark.django_db
 PUBLIC = "https://alerts.example"
@@ -237,3 +239,14 @@ def test_the_whole_way_out_and_back(alerting: Any, fire: Any, cast: Any, twilio:
     assert answer.status_code == 200 and "Acknowledged" in answer.text
     page.refresh_from_db()
     assert page.state == Page.State.ANSWERED
+
+
+def test_a_message_centres_receipts_and_replies_count_as_any_others(page: Page, smpp: SmppServer):
+    Delivery.objects.filter(pk=sms_of(page).pk).update(provider="smpp", provider_id="m7")
+    sms_gateway.hear(Heard(provider_id="m7", status="undelivered", code="34"))
+    assert (sms_of(page).state, sms_of(page).error_code) == (DeliveryState.FAILED, "34")
+    sms_gateway.hear(Heard(sender="+96599999999", text="1"))
+    assert smpp.parts == []  # a number we do not know is not answered
+    sms_gateway.hear(Heard(sender="+96550000002", text="١"))
+    page.alert.refresh_from_db()
+    assert page.alert.state == AlertState.ACKNOWLEDGED and smpp.texts == ["Acknowledged: Smoke over the market"]

@@ -39,14 +39,19 @@ def follow(stop: threading.Event) -> None:
     from alerts.channels.gateway_smpp import listen
 
     while not stop.is_set():
-        listen(settings.SMS_GATEWAY_URL, hear=hear, stop=stop)
+        listen(settings.SMS_GATEWAY_URL, hear=hear_afresh, stop=stop)
         stop.wait(AGAIN_S)
+
+
+def hear_afresh(told: Any) -> None:
+    """A database that went away in the night must not deafen us in the morning."""
+    close_old_connections()
+    hear(told)
 
 
 def hear(told: Any) -> None:
     from alerts.services import delivery, replies
 
-    close_old_connections()
     if told.provider_id:
         delivery.apply_receipt(provider=PROVIDER, provider_id=told.provider_id, status=told.status, code=told.code)
         return
