@@ -20,9 +20,11 @@ from alerts.models import (
     OnCallSchedule,
     Preferences,
     PushSubscription,
+    ShiftSwap,
 )
 from alerts.services.oncall import on_call_now
 from alerts.services.oncall.reading import of_person
+from alerts.services.oncall.swapping import may_take
 from alerts.services.people import is_reachable, masked, people_of, rungs_for, sees_address, unreachable
 from alerts.services.people.methods import CODE_LIFE, OF_PEOPLE
 from alerts.services.people.rungs import quiet_until
@@ -30,6 +32,7 @@ from alerts.services.people.wishes import MAY_CLIMB
 
 ROWS = 6  # of a ladder on the page; more may be set over the API
 MOST_PEOPLE = 500
+MOST_ASKS = 50
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Told:
     is_reachable: bool
     on_call: list[str]
     stands: list[str]
+    asks: int  # open swaps this person may take
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def told_of(user: User, *, viewer: User) -> Told:
         is_reachable=is_reachable(user),
         on_call=[one.name for one in schedules if user.pk in on_call_now(schedule_id=one.pk, at=now)],
         stands=[one.name for one in schedules],
+        asks=_asks(user, schedules, now),
     )
 
 
@@ -143,6 +148,11 @@ def _climbs(user: User, now: datetime, *, critical: bool) -> list[Climb]:
         found.append(Climb(str(Channel(rung.channel).label), at, "" if rung.subscription_id else masked(rung.channel, rung.address)))
         at += rung.wait_s
     return found
+
+
+def _asks(user: User, schedules: list[OnCallSchedule], now: datetime) -> int:
+    rows = ShiftSwap.objects.filter(schedule__in=schedules, state=ShiftSwap.State.OPEN, ends_at__gt=now).select_related("schedule")
+    return sum(may_take(user, swap) for swap in rows[:MOST_ASKS])
 
 
 def _standing(ids: list[int]) -> set[int]:

@@ -199,6 +199,14 @@ def test_a_swap_that_is_taken_is_an_override(asked: ShiftSwap, cast: Any) -> Non
         take_swap(swap=asked, by=cast.dispatcher)
 
 
+def test_whoever_is_asked_sees_the_schedule_until_it_is_answered(alerting: Any, cast: Any) -> None:
+    span: dict[str, Any] = {"starts_at": NOW + HOUR, "ends_at": NOW + 3 * HOUR}
+    swap = ask_swap(schedule=alerting.schedule, by=cast.supervisor, asked_of=cast.officer, **span)
+    assert alerting.schedule in seen_by(cast.officer)
+    withdraw_swap(swap=swap, by=cast.supervisor)
+    assert alerting.schedule not in seen_by(cast.officer)
+
+
 def test_only_who_was_asked_may_take_it(asked: ShiftSwap, cast: Any) -> None:
     for somebody, refusal in ((cast.supervisor, Invalid), (cast.superadmin, NotAllowed), (cast.firefighter, NotFound)):
         with pytest.raises(refusal):

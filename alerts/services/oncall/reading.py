@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from alerts.analytics import oncall as calendar
 from alerts.analytics.oncall import MOST_DAYS, Layer, Override, Schedule, Span
-from alerts.models import LayerMember, OnCallLayer, OnCallOverride, OnCallSchedule
+from alerts.models import LayerMember, OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
 from core.errors import Invalid
 
 AHEAD = timedelta(days=14)  # how far holes are looked for when a policy or a schedule is saved
@@ -87,10 +87,12 @@ def layer_of(row: OnCallLayer) -> Layer:
 
 
 def of_person(user_id: int, *, at: datetime | None = None) -> Q:
-    """Schedules somebody stands on: in a layer, or by an override that has not ended."""
+    """Schedules somebody stands on: in a layer, by an override that has not ended, or because a swap is asked of them."""
     at = at or timezone.now()
     overridden = OnCallOverride.objects.filter(user_id=user_id, is_cancelled=False, ends_at__gt=at).values("schedule_id")
-    return Q(pk__in=LayerMember.objects.filter(user_id=user_id).values("layer__schedule_id")) | Q(pk__in=overridden)
+    asked = ShiftSwap.objects.filter(asked_of_id=user_id, state=ShiftSwap.State.OPEN, ends_at__gt=at).values("schedule_id")
+    layered = LayerMember.objects.filter(user_id=user_id).values("layer__schedule_id")
+    return Q(pk__in=layered) | Q(pk__in=overridden) | Q(pk__in=asked)
 
 
 def _people(found: Iterable[Span], at: datetime) -> list[int]:
