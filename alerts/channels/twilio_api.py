@@ -29,6 +29,10 @@ STATUS_PATH = "/hooks/twilio/status"
 HEALS = frozenset({14107, 20429, 20500, 20503, 20504, 21611, 30001, 30003, 30008, 63017, 63018, 63038})
 
 
+# Refused before anything was done: it has not been taken, and may be asked again.
+NOT_NOW = frozenset({429, 503})
+
+
 def heals(status: int, code: int) -> bool:
     return code in HEALS or status == 429 or status >= 500
 
@@ -64,6 +68,9 @@ class OurHttp(HttpClient):
                 retry_after_s=answer.retry_after_s,
                 may_have_been_taken=answer.status < 400,
             )
+        if answer.status in NOT_NOW and answer.retry_after_s is not None:
+            # The vendor's client drops the header that says when to come again.
+            raise TemporaryFailure(answer.text[:200], code=f"http {answer.status}", retry_after_s=answer.retry_after_s)
         return Response(answer.status, answer.text, headers=dict(answer.headers))
 
 
@@ -97,7 +104,7 @@ class Account:
 def failure_of(status: int, code: int, said: str) -> Failure:
     detail = f"{code or status} {said}".strip()
     if heals(status, code):
-        return TemporaryFailure(detail, code=str(code or status), may_have_been_taken=status >= 500)
+        return TemporaryFailure(detail, code=str(code or status), may_have_been_taken=status >= 500 and status not in NOT_NOW)
     return PermanentFailure(detail, code=str(code or status), is_address_bad=code in codes.TWILIO)
 
 

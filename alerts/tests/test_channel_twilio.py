@@ -62,7 +62,7 @@ def test_what_will_not_heal_is_told_apart_by_whose_fault_it_is(twilio: TwilioSer
     ("reply", "code", "perhaps_taken"),
     [
         (TwilioServer.error(429, 20429, "Too Many Requests"), "20429", False),
-        (TwilioServer.error(503, 20503, "Service Unavailable"), "20503", True),
+        (TwilioServer.error(503, 20503, "Service Unavailable"), "20503", False),
         (Reply.html(502), "http 502", False),
         (Reply.html(200), "http 200", True),
         (Reply.json(201, []), "http 201", True),
