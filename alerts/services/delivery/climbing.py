@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Least
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.models import AlertLog, AlertState, Channel, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
 from alerts.services.delivery.paging import GOING, lay_rungs
 from alerts.services.delivery.states import REACHED, RECALLABLE, has_reached
+from alerts.services.escalation.heart import database_clock
 from alerts.services.people.rungs import SILENT, quiet_until
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ AGAIN_AFTER = timedelta(seconds=30)  # a page that could not be worked does not 
 
 def climb_due(*, limit: int = 200, owner: str = "", now: datetime | None = None) -> int:
     """Work each page that is due, a transaction each. Whoever is already at a page is left to it. Returns how many were worked."""
-    now = now or timezone.now()
+    now = now or database_clock()
     due = Page.objects.filter(state__in=GOING).filter(_due(now))
     worked = 0
     for pk in list(due.order_by("next_at").values_list("pk", flat=True)[:limit]):

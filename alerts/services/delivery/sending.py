@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 
 from alerts.channels import registry
 from alerts.channels.base import Handed, Message, PermanentFailure, Sender, TemporaryFailure
-from alerts.models import AlertLog, AlertState, Channel, ContactMethod, Delivery, DeliveryAttempt, DeliveryState, Page
+from alerts.models import AlertLog, AlertState, Channel, Delivery, DeliveryAttempt, DeliveryState, Page
 from alerts.services.delivery.climbing import climb_at_once
 from alerts.services.delivery.limits import Meter, Over
 from alerts.services.delivery.messages import message_of
@@ -35,6 +35,7 @@ from alerts.services.delivery.paging import GOING
 from alerts.services.delivery.pool import POOL
 from alerts.services.delivery.receipts import apply_waiting, note_failure, note_reached, one_at_a_time
 from alerts.services.delivery.states import lift
+from alerts.services.escalation.heart import database_clock
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def send_due(*, limit: int = 50, owner: str = "", workers: int = 0, now: datetim
     """Hand over what is due; returns how many were taken up. ``workers``: threads a channel, so that a slow provider delays no other
     channel; calls still under way when this returns keep their lease. Without any the calls are made here, one after the other."""
     given, owner = now, owner or "sender"
-    now = now or timezone.now()
+    now = now or database_clock()
     sender_of = sender_of or registry.sender_of
     room = POOL.room(workers) if workers else {}
     claims, refused = _claim(limit=limit, owner=owner, now=now, sender_of=sender_of, room=room)
@@ -88,7 +89,7 @@ def _claim(*, limit: int, owner: str, now: datetime, sender_of: SenderOf, room: 
     rows = (
         Delivery.objects.filter(_due(now))
         .exclude(channel__in=[Channel.IN_APP, *full])
-        .select_related("alert", "page", "page__user", "page__contact", "step_run")
+        .select_related("alert", "page", "page__user", "page__contact", "step_run", "method")
         .select_for_update(of=("self",), no_key=True, skip_locked=True)
         .order_by("-is_critical", "next_at", "id")[:limit]
     )
@@ -144,10 +145,9 @@ def _why_not(delivery: Delivery, sender: Sender | None, meter: Meter) -> tuple[s
         return "switched_off", _("The channel is switched off: %(why)s") % {"why": health.off_because or "–"}
     if sender is None:
         return "not_configured", _("This channel is not set up here.")
-    if delivery.method_id is not None and not delivery.is_test:
-        method = ContactMethod.objects.filter(pk=delivery.method_id).only("is_active", "disabled_because").first()
-        if method is None or not method.is_active:
-            return "address_off", _("The address is switched off: %(why)s") % {"why": method.disabled_because if method else "–"}
+    method = delivery.method
+    if method is not None and not method.is_active and not delivery.is_test:
+        return "address_off", _("The address is switched off: %(why)s") % {"why": method.disabled_because or "–"}
     return "", ""
 
 
