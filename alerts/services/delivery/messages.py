@@ -37,7 +37,7 @@ def message_of(delivery: Delivery) -> Message:
         is_test=delivery.is_test,
         provider_template="" if may_be_free else _approved(delivery, alert),
         may_be_free_text=may_be_free,
-        facts=_facts(alert, page),
+        facts=_facts(alert, page) if delivery.channel == Channel.WEBHOOK else {},
         secret_name=method.secret_name if method is not None else "",
         keys={"p256dh": browser.p256dh, "auth": browser.auth} if browser is not None else {},
     )

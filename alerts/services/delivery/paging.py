@@ -17,7 +17,7 @@ from accounts.models import User
 from alerts.choices import Channel, Importance, Level
 from alerts.models import Alert, Contact, Delivery, DeliveryState, Page, StepRun
 from alerts.services.delivery.states import RECALLABLE, announce
-from alerts.services.delivery.words import words_for
+from alerts.services.delivery.words import Words, words_for
 from alerts.services.people.rungs import rungs_for
 from core.errors import Invalid
 
@@ -105,7 +105,8 @@ def _make(page: Page, rung: dict[str, Any], now: datetime) -> Delivery:
     channel = rung["channel"]
     is_on_screen = channel == Channel.IN_APP
     language = page.user.language if page.user is not None else page.contact.language if page.contact is not None else User.Language.ARABIC
-    words = words_for(page.alert, channel=channel, language=language, why=page.why)
+    # The screen shows the alert itself.
+    words = Words("", "", 0) if is_on_screen else words_for(page.alert, channel=channel, language=language, why=page.why)
     delivery = Delivery.objects.create(
         key=uuid4(),
         alert=page.alert,

@@ -61,8 +61,7 @@ def apply_receipt(
 
 
 def apply_waiting(delivery: Delivery, *, now: datetime) -> None:
-    """The receipts that came before the delivery had its id. In the transaction that gives it the id."""
-    one_at_a_time(delivery.provider, delivery.provider_id)
+    """The receipts that came before the delivery had its id. In the transaction that gives it the id, and holds ``one_at_a_time``."""
     waiting = Receipt.objects.filter(provider=delivery.provider, provider_id=delivery.provider_id, applied_at=None)
     for receipt in waiting.order_by("id"):
         _apply(receipt, delivery, now)

@@ -237,12 +237,11 @@ def _locked(delivery: Delivery) -> Delivery:
     return rows.get(pk=delivery.pk)
 
 
-def _end_attempt(delivery: Delivery, outcome: str, now: datetime, **more: str) -> None:
-    attempt = DeliveryAttempt.objects.get(delivery=delivery, number=delivery.attempts)
-    attempt.outcome, attempt.ended_at = outcome, now
-    attempt.code, attempt.provider_id = more.get("code", "")[:32], more.get("provider_id", "")[:128]
-    attempt.detail = " ".join(part for part in (attempt.detail, more.get("detail", "")) if part)[:400]
-    attempt.save(update_fields=["outcome", "ended_at", "code", "provider_id", "detail"])
+def _end_attempt(claim: Claim, delivery: Delivery, outcome: str, now: datetime, **more: str) -> None:
+    DeliveryAttempt.objects.filter(delivery=delivery, number=delivery.attempts).update(
+        outcome=outcome, ended_at=now, code=more.get("code", "")[:32], provider_id=more.get("provider_id", "")[:128],
+        detail=" ".join(part for part in (claim.note, more.get("detail", "")) if part)[:400],
+    )  # fmt: skip
 
 
 def _is_ours(claim: Claim, delivery: Delivery, attempt: Delivery) -> bool:
@@ -254,20 +253,17 @@ def _is_ours(claim: Claim, delivery: Delivery, attempt: Delivery) -> bool:
 def _mark_taken(claim: Claim, attempt: Delivery, answer: Handed, sender: Sender, *, now: datetime) -> None:
     one_at_a_time(answer.provider, answer.provider_id)  # before the rows: a receipt takes them in this order
     delivery = _locked(attempt)
-    _end_attempt(attempt, DeliveryAttempt.Outcome.ACCEPTED, now, provider_id=answer.provider_id, detail=answer.detail)
+    _end_attempt(claim, attempt, DeliveryAttempt.Outcome.ACCEPTED, now, provider_id=answer.provider_id, detail=answer.detail)
+    taken = {}
     if not delivery.provider_id or _is_ours(claim, delivery, attempt):
         delivery.provider, delivery.provider_id = answer.provider[:32], answer.provider_id[:128]
-        delivery.save(update_fields=["provider", "provider_id"])
+        taken = {"provider": delivery.provider, "provider_id": delivery.provider_id}
     waits = sender.has_receipts and not answer.is_delivered
     within = RECEIPT_WITHIN_S.get(Channel(delivery.channel), RECEIPT_WITHIN_S_ELSE)
-    lifted = lift(
-        delivery,
-        DeliveryState.SENT,
-        at=now,
-        receipt_due_at=now + timedelta(seconds=within) if waits else None,
-        error="",
-        error_code="",
-    )
+    due_at = now + timedelta(seconds=within) if waits else None
+    lifted = lift(delivery, DeliveryState.SENT, at=now, receipt_due_at=due_at, error="", error_code="", **taken)
+    if taken and not lifted:  # it stands higher already: its receipt was quicker, or it was given up
+        Delivery.objects.filter(pk=delivery.pk).update(**taken)
     if answer.is_delivered:
         lift(delivery, DeliveryState.DELIVERED, at=now)
     if lifted and not waits:
@@ -279,7 +275,7 @@ def _mark_taken(claim: Claim, attempt: Delivery, answer: Handed, sender: Sender,
 @transaction.atomic
 def _mark_refused(claim: Claim, attempt: Delivery, failure: PermanentFailure, *, now: datetime) -> None:
     delivery = _locked(attempt)
-    _end_attempt(attempt, DeliveryAttempt.Outcome.REFUSED, now, code=failure.code, detail=failure.message)
+    _end_attempt(claim, attempt, DeliveryAttempt.Outcome.REFUSED, now, code=failure.code, detail=failure.message)
     if _is_ours(claim, delivery, attempt) and lift(
         delivery, DeliveryState.FAILED, at=now, error_code=failure.code or "refused", error=failure.message
     ):
@@ -291,7 +287,7 @@ def _mark_refused(claim: Claim, attempt: Delivery, failure: PermanentFailure, *,
 def _mark_healing(claim: Claim, attempt: Delivery, failure: TemporaryFailure, sender: Sender, *, now: datetime) -> None:
     delivery = _locked(attempt)
     known = DeliveryAttempt.Outcome.UNKNOWN if failure.may_have_been_taken else DeliveryAttempt.Outcome.HEALS
-    _end_attempt(attempt, known, now, code=failure.code, detail=failure.message)
+    _end_attempt(claim, attempt, known, now, code=failure.code, detail=failure.message)
     if not _is_ours(claim, delivery, attempt):
         return
     if failure.may_have_been_taken and not may_repeat(delivery, sender):

@@ -16,6 +16,7 @@ from alerts.analytics import sms, wording
 from alerts.choices import Channel
 from alerts.models import Alert, AlertRule, MessageTemplate
 from alerts.services.delivery.template_seeds import SEEDS, Seed
+from geography.models import Zone
 
 SECRETS = frozenset({"code", "acknowledge_link"})
 KNOWN = frozenset(
@@ -97,8 +98,8 @@ def values_of(alert: Alert, *, most: int = 400) -> dict[str, str]:
     def of_type() -> str:
         return alert.incident.type.name if alert.incident_id and alert.incident is not None else alert.type_code
 
-    zone = alert.zone.name if alert.zone is not None else ""
-    governorate = alert.governorate.name if alert.governorate is not None else ""
+    names = {row.pk: row.name for row in Zone.objects.filter(pk__in=[alert.zone_id, alert.governorate_id]).only("name_en", "name_ar")}
+    zone, governorate = names.get(alert.zone_id or 0, ""), names.get(alert.governorate_id or 0, "")
     given = {
         "title": alert.title,
         "level": alert.get_level_display(),
