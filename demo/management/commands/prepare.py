@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from alerts.services.rules.seeds import ensure_periods, ensure_rules
 from core.errors import DomainError
 from demo.services.accounts import create_demo_accounts, create_simulator_desk
 from demo.services.force import create_demo_force
@@ -68,6 +69,10 @@ class Command(BaseCommand):
                     self._say(f"{done.level}: {done.read} zones read, {done.added} added, {done.changed} changed, {done.retired} retired")
             except DomainError as error:
                 raise CommandError(f"{zones}: {error.message}") from error
+        ensure_periods()
+        rules = ensure_rules()
+        if rules:
+            self._say(f"added {rules} alert rules, which wait for a person to switch them on")
         if not settings.DEMO:
             return
         if create_demo_accounts():
