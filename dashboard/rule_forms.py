@@ -71,7 +71,7 @@ class ModifierForm(forms.Form):
     threshold_percent = _number(_("Thresholds higher or lower by (percent)"), help_text=_("−20 fires earlier."), least=-95)
     escalate_percent = _number(_("Waits shorter by (percent)"))
     level_up = forms.TypedChoiceField(
-        required=False, coerce=int, empty_value=0, label=_("Level higher by"), choices=[("", "–"), (1, "1"), (2, "2"), (3, "3")]
+        required=False, coerce=int, empty_value=None, label=_("Level higher by"), choices=[("", "–"), (1, "1"), (2, "2"), (3, "3")]
     )
     mute = forms.BooleanField(required=False, label=_("Tell nobody"))
 
@@ -187,7 +187,8 @@ class RuleForm(forms.Form):
         self, *args: Any, source: str, content: Mapping[str, Any] | None = None, viewer: Any = None, is_new: bool = True, **kwargs: Any
     ) -> None:
         self.source, self.content, self.is_new = source, dict(content or {}), is_new
-        super().__init__(*args, initial=answers_of(source, self.content), **kwargs)
+        kwargs["initial"] = answers_of(source, self.content)
+        super().__init__(*args, **kwargs)
         self._fill(viewer)
         unused = {name for key, names in self.CONDITIONS.items() for name in names if name not in self.CONDITIONS[source]}
         unused |= set(self.WHERE) - FILTERS[source]
@@ -323,9 +324,10 @@ class RuleForm(forms.Form):
 
 def answers_of(source: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """What the form shows of a rule's words; the usual values where there is none yet."""
+    by_zone = source in ("count", "event", "forecast")
     usual = {
         "window_h": 24, "count_per": "area", "changes": ["born", "grown", "returned"], "horizon_days": 1, "states": ["offline"],
-        "after_min": 30 if source == "feed_silence" else 5, "group_by": ["zone"] if source in ("count", "event", "forecast") else ["subject"],
+        "after_min": 30 if source == "feed_silence" else 5, "group_by": ["zone"] if by_zone else ["subject"],
         "group_window_min": 60, "cooldown_zone_min": 30, "cooldown_type_min": 15, "most_per_hour": 60, "resolve_after_min": 1440,
         "priority": 3, "resolves_by_recovery": True, "level": "medium",
     }  # fmt: skip

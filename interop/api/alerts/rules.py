@@ -63,7 +63,7 @@ class RuleSerializer(serializers.Serializer[AlertRule]):
     @extend_schema_field(serializers.IntegerField(allow_null=True, help_text="A change that waits beside what runs."))
     def get_proposed_version(self, rule: AlertRule) -> int | None:
         if hasattr(rule, "proposed"):  # the list has read them all at once
-            return rule.proposed  # type: ignore[no-any-return]
+            return rule.proposed
         return RuleProposal.objects.filter(rule=rule).values_list("number", flat=True).first()
 
 
