@@ -161,7 +161,7 @@ class RuleForm(forms.Form):
     priority = forms.TypedChoiceField(
         required=False,
         coerce=int,
-        empty_value=3,
+        empty_value=None,
         label=_("Priority"),
         choices=[(n, str(n)) for n in range(1, 6)],
         help_text=_("1 is first."),

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
 from alerts.tests.alert_rows import rows_of_alerts
+from alerts.tests.authoring import rows_of_authoring
 from alerts.tests.delivery_rows import rows_of_delivery
 from alerts.tests.oncall_rows import rows_of_oncall
 from alerts.tests.words import rows_of_channels
@@ -153,6 +154,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_oncall(cast, alerting)
     rows_of_delivery(cast, fire)
     rows_of_alerts(cast, places, incident)
+    rows_of_authoring(cast)
     return incident
 
 

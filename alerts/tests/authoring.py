@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from alerts.models import AlertRule, RuleReplay, SpecialPeriod
+from alerts.models import AlertRule, RuleProposal, RuleReplay, SpecialPeriod
 from alerts.services.rules import create_rule
 
 
@@ -40,6 +40,7 @@ def replayed(rule: AlertRule, *, version: int | None = None, alerts: int = 4, da
 def rows_of_authoring(cast: Any) -> None:
     rule = create_rule(data=burglaries(policy=None), by=cast.analyst)
     replayed(rule)
+    RuleProposal.objects.create(rule=rule, number=1)
     SpecialPeriod.objects.get_or_create(
         code="ramadan-test",
         defaults={"name_en": "Ramadan", "name_ar": "رمضان", "kind": "ramadan", "starts_on": date(2027, 2, 8), "ends_on": date(2027, 3, 9)},

@@ -304,7 +304,7 @@ def _people(found: Rehearsed, rule: AlertRule) -> dict[str, Any]:
     snapshot = snapshot_of(rule.policy)
     step = max(1, -(-len(found.opened) // MOST_ASKED_OF))
     taken = found.opened[::step]
-    people: Counter[tuple[str, str, int]] = Counter()
+    people: Counter[tuple[str, int, str]] = Counter()
     nobody = 0
     for at, shot in taken:
         firing: Any = shot.what
@@ -313,12 +313,9 @@ def _people(found: Rehearsed, rule: AlertRule) -> dict[str, Any]:
         )
         targets = [target for target in who_would_be_paged(snapshot, at, like) if target.is_reachable]
         nobody += not targets
-        people.update((*target.key, target.name) for target in targets)  # type: ignore[misc]
+        people.update((*target.key, target.name) for target in targets)
     return {
-        "people": [
-            {"kind": kind, "id": pk, "name": name, "alerts": number}
-            for (kind, pk, name), number in people.most_common()  # type: ignore[misc]
-        ],
+        "people": [{"kind": kind, "id": pk, "name": name, "alerts": number} for (kind, pk, name), number in people.most_common()],
         "people_of": len(taken),
         "alerts_nobody": nobody,
     }
