@@ -208,6 +208,8 @@ SPECTACULAR_SETTINGS = {
         "AlertPageStateEnum": "alerts.models.delivery.Page.State",
         "AlertLevelEnum": "alerts.choices.Level",
         "AlertChannelEnum": "alerts.choices.Channel",
+        "AlertRuleStateEnum": "alerts.models.rule.AlertRule.State",
+        "AlertRuleSourceEnum": "alerts.models.rule.AlertRule.Source",
     },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
