@@ -19,6 +19,7 @@ from alerts.tests.alert_rows import rows_of_alerts
 from alerts.tests.authoring import rows_of_authoring
 from alerts.tests.delivery_rows import rows_of_delivery
 from alerts.tests.oncall_rows import rows_of_oncall
+from alerts.tests.quiet_rows import rows_of_quiet
 from alerts.tests.words import rows_of_channels
 from core.models import EventCursor
 from incidents.models import (
@@ -155,6 +156,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_delivery(cast, fire)
     rows_of_alerts(cast, places, incident)
     rows_of_authoring(cast)
+    rows_of_quiet(cast, alerting)
     return incident
 
 
