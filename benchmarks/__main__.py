@@ -30,6 +30,7 @@ SUITES = (
     "live",
     "positions",
     "sos",
+    "alerts",
     "start",
 )
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from accounts.roles import Role, admin_actions
 from alerts.tests.alert_rows import rows_of_alerts
+from alerts.tests.alerting import rows_of_escalation
 from alerts.tests.authoring import rows_of_authoring
 from alerts.tests.delivery_rows import rows_of_delivery
 from alerts.tests.oncall_rows import rows_of_oncall
@@ -97,6 +98,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
         is_current=True,
     )
     rows_of_channels(cast)
+    rows_of_escalation(alerting, fire)
     rows_of_trust(run, places, cast)
     issued = {"run": run, "region": places.region, "learnt_from": datetime.now(UTC), "learnt_to": datetime.now(UTC), "is_current": True}
     Surface.objects.create(

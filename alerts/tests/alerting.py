@@ -96,3 +96,14 @@ def fire(cast: Any, places: Any) -> Callable[..., Alert]:
         return Alert.objects.create(**{**details, **given})
 
     return make
+
+
+def rows_of_escalation(alerting: Alerting, fire: Callable[..., Alert]) -> None:
+    """A run with a step, and a heartbeat, for walks over every screen."""
+    from alerts.services.escalation import start_run
+    from alerts.services.escalation.heart import PAGER, beat
+    from alerts.services.escalation.running import run_due
+
+    start_run(alert=fire(), policy=alerting.policy)
+    run_due()
+    beat(PAGER)
