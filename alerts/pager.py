@@ -45,7 +45,9 @@ class Pager:
         self.send_threads = send_threads
         self.last_audit = 0.0
         self.rounds = rounds or [
+            # Two of these: half of a step is waiting for the database, and a row is taken by one of them.
             Round("steps", lambda: run_due(limit=200, owner=self.owner)),
+            Round("more steps", lambda: run_due(limit=200, owner=self.owner)),
             Round("rungs", lambda: climb_due(limit=200, owner=self.owner)),
             Round("messages", lambda: send_due(limit=100, owner=self.owner, workers=self.send_threads)),
             Round("ends", self._ends, idle_s=3.0),

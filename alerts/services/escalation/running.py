@@ -58,7 +58,8 @@ def run_due(*, limit: int = 200, owner: str = "", now: datetime | None = None) -
 @transaction.atomic
 def _batch(count: int, *, owner: str, now: datetime | None) -> int:
     at = now or timezone.now()
-    due = EscalationRun.objects.due(at=at).select_related("alert").order_by("alert__priority", "next_at", "pk")
+    due = EscalationRun.objects.due(at=at).select_related("alert__agency", "alert__governorate", "alert__zone", "alert__rule")
+    due = due.defer("alert__governorate__boundary", "alert__zone__boundary").order_by("alert__priority", "next_at", "pk")
     runs = list(due.select_for_update(of=("self",), skip_locked=True)[:count])
     for run in runs:
         try:

@@ -28,23 +28,25 @@ _ID: dict[str, Any] = {"required": False, "allow_null": True, "min_value": 1, "m
 
 
 class StepSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=PolicyStep.Kind.values)
+    kind = serializers.CharField(max_length=10, help_text=", ".join(PolicyStep.Kind.values))
     wait_s = serializers.IntegerField(required=False, default=60, min_value=0, max_value=86_400, help_text="For somebody to acknowledge.")
     user = serializers.IntegerField(**_ID, help_text="Of a step that notifies a person. Empty for a key.")
-    role = serializers.ChoiceField(choices=Role.values, required=False, allow_blank=True)
+    role = serializers.CharField(max_length=16, required=False, allow_blank=True, help_text=", ".join(Role.values))
     team = serializers.IntegerField(**_ID)
     schedule = serializers.IntegerField(**_ID)
     contact = serializers.IntegerField(**_ID)
     agency = serializers.IntegerField(**_ID, help_text="Of the role or operations room, where it is not the alert's own.")
-    channels = serializers.ListField(child=serializers.ChoiceField(choices=Channel.values), required=False, max_length=9)
-    importance = serializers.ChoiceField(choices=Importance.values, required=False)
+    channels = serializers.ListField(
+        child=serializers.CharField(max_length=8), required=False, max_length=9, help_text=", ".join(Channel.values)
+    )
+    importance = serializers.CharField(max_length=9, required=False, help_text=", ".join(Importance.values))
     also_off_duty = serializers.BooleanField(required=False)
     only_from = serializers.RegexField(r"^$|^\d\d:\d\d$", required=False, allow_blank=True, help_text="22:00, in Kuwait.")
     only_to = serializers.RegexField(r"^$|^\d\d:\d\d$", required=False, allow_blank=True)
     only_weekdays = serializers.ListField(
         child=serializers.IntegerField(min_value=0, max_value=6), required=False, max_length=7, help_text="0 is Monday."
     )
-    only_levels = serializers.ListField(child=serializers.ChoiceField(choices=Level.values), required=False, max_length=4)
+    only_levels = serializers.ListField(child=serializers.CharField(max_length=8), required=False, max_length=4)
     repeat_times = serializers.IntegerField(required=False, min_value=0, max_value=10)
     webhook = serializers.SlugField(required=False, allow_blank=True, max_length=64)
     task_title = serializers.CharField(required=False, allow_blank=True, max_length=200)
@@ -100,7 +102,7 @@ class StoryAskedSerializer(serializers.Serializer[Any]):
     agency = serializers.SlugField(required=False, max_length=32)
 
 
-class StepRunSerializer(serializers.Serializer[Any]):
+class EscalationStepRunSerializer(serializers.Serializer[Any]):
     loop = serializers.IntegerField()
     step = serializers.IntegerField(source="step_no")
     repeat = serializers.IntegerField(source="repeat_no")
@@ -111,7 +113,7 @@ class StepRunSerializer(serializers.Serializer[Any]):
     reached = serializers.IntegerField()
 
 
-class RunSerializer(serializers.Serializer[Any]):
+class EscalationRunSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     alert = serializers.IntegerField(source="alert_id")
     number = serializers.IntegerField()
@@ -124,7 +126,7 @@ class RunSerializer(serializers.Serializer[Any]):
     failures = serializers.IntegerField()
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
-    steps = StepRunSerializer(many=True)
+    steps = EscalationStepRunSerializer(many=True)
 
     @extend_schema_field(serializers.CharField())
     def get_policy(self, run: EscalationRun) -> str:
@@ -252,7 +254,7 @@ def _without_names(moment: Any) -> dict[str, Any]:
 class RunView(ForceView):
     scope = Scope.ALERTS_READ
     verb = "see_alerts"
-    serializer_class = RunSerializer
+    serializer_class = EscalationRunSerializer
 
     def rows(self) -> Any:
         seen = Alert.objects.visible_to(self.viewer)
@@ -262,7 +264,7 @@ class RunView(ForceView):
 class RunList(RunView):
     @extend_schema(
         operation_id="list_escalations", tags=["alerts"], summary="List what escalates, with the steps that ran",
-        parameters=[RunsAskedSerializer], responses=RunSerializer(many=True),
+        parameters=[RunsAskedSerializer], responses=EscalationRunSerializer(many=True),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         asked, rows = self.asked(RunsAskedSerializer), self.rows()
@@ -271,10 +273,10 @@ class RunList(RunView):
         if "state" in asked:
             rows = rows.filter(state=asked["state"])
         page: Any = self.paginate_queryset(rows)
-        return self.get_paginated_response(RunSerializer(page, many=True).data)
+        return self.get_paginated_response(EscalationRunSerializer(page, many=True).data)
 
 
 class RunDetail(RunView):
-    @extend_schema(operation_id="read_escalation", tags=["alerts"], summary="Read one escalation", responses=RunSerializer)
+    @extend_schema(operation_id="read_escalation", tags=["alerts"], summary="Read one escalation", responses=EscalationRunSerializer)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(RunSerializer(self.found(self.rows(), pk)).data)
+        return Response(EscalationRunSerializer(self.found(self.rows(), pk)).data)
