@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import close_old_connections, connection
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
 
 from alerts.choices import Channel
 
@@ -20,6 +20,7 @@ class Pool:
         self._executors: dict[str, ThreadPoolExecutor] = {}
         self._busy: Counter[str] = Counter()
         self._idle = threading.Condition()
+        self._connections: dict[int, Any] = {}  # of each thread
 
     def room(self, workers: int) -> dict[str, int]:
         """How many more messages each channel could be given now without waiting in line."""
@@ -37,6 +38,7 @@ class Pool:
     def _run(self, channel: str, work: Callable[..., None], *given: Any) -> None:
         try:
             close_old_connections()
+            self._connections.setdefault(threading.get_ident(), connections[DEFAULT_DB_ALIAS])
             work(*given)
         finally:
             with self._idle:
@@ -53,9 +55,11 @@ class Pool:
         with self._idle:
             executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
-            for _ in range(executor._max_workers):
-                executor.submit(connection.close)
             executor.shutdown(wait=True)
+        kept, self._connections = list(self._connections.values()), {}
+        for one in kept:
+            one.inc_thread_sharing()  # its own thread has ended
+            one.close()
 
 
 POOL = Pool()
