@@ -91,12 +91,12 @@ def ask_of(rule: CompiledRule, touch: Touch, rules: Rules) -> Ask | None:
 
 _COLUMN = {"area": "area_id", "block": "block_id", "governorate": "governorate_id", "country": "region_id"}
 _COUNT = """
-SELECT ask.n, found.now, found.before, found.ids, found.times, found.is_synthetic
+SELECT ask.n, found.type_id, found.now, found.before, found.ids, found.times, found.is_synthetic
 FROM jsonb_to_recordset(%s::jsonb) AS ask(
     n int, zone bigint, before timestamptz, since timestamptz, until timestamptz, types bigint[], agencies bigint[], severity int
 )
 CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE i.occurred_at > ask.since) AS now,
+    SELECT i.type_id, count(*) FILTER (WHERE i.occurred_at > ask.since) AS now,
         count(*) FILTER (WHERE i.occurred_at <= ask.since) AS before,
         (array_agg(i.id ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS ids,
         (array_agg(i.occurred_at ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS times,
@@ -105,41 +105,89 @@ CROSS JOIN LATERAL (
     WHERE i.{column} = ask.zone AND i.occurred_at > ask.before AND i.occurred_at <= ask.until AND i.state <> ALL(%s)
         AND (ask.types IS NULL OR i.type_id = ANY(ask.types)) AND (ask.agencies IS NULL OR i.agency_id = ANY(ask.agencies))
         AND (ask.severity IS NULL OR i.severity >= ask.severity){known}
+    GROUP BY i.type_id
 ) found
 """
 # In a replay an incident counts from the moment it was known; what came by an import of history is taken as known when it occurred.
 _KNOWN = " AND (i.received_at <= ask.until OR i.received_at > i.occurred_at + interval '2 days')"
 
 
+@dataclass(frozen=True)
+class _Scan:
+    """What is read once for every ask that differs in its types alone."""
+
+    per: str
+    zone_id: int
+    window_h: float
+    agencies: tuple[int, ...] | None
+    severity: int | None
+    as_of: datetime
+
+
 def count(asks: Sequence[Ask], rules: Rules, *, as_it_was_known: bool = False) -> dict[Ask, Count]:
-    """All of them, by kind of zone. ``as_it_was_known``: for a replay, without what was reported only later."""
-    by_kind: dict[str, list[Ask]] = defaultdict(list)
+    """All of them: a statement for each kind of zone, and in it one scan of a zone's window for all rules and types that ask for it.
+    ``as_it_was_known``: for a replay, without what was reported only later."""
+    scans: dict[_Scan, list[Ask]] = defaultdict(list)
     for ask in dict.fromkeys(asks):
-        by_kind[ask.per].append(ask)
+        scans[_scan_of(ask, rules)].append(ask)
+    by_kind: dict[str, list[_Scan]] = defaultdict(list)
+    for scan in scans:
+        by_kind[scan.per].append(scan)
     found: dict[Ask, Count] = {}
     for per, mine in by_kind.items():
         sql = _COUNT.format(column=_COLUMN[per], most=MOST_NAMED, known=_KNOWN if as_it_was_known else "")
-        given = orjson.dumps([_row(number, ask, rules) for number, ask in enumerate(mine)]).decode()
+        given = orjson.dumps([_row(number, scan, scans[scan]) for number, scan in enumerate(mine)]).decode()
+        of_scan: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
         with connection.cursor() as cursor:
             cursor.execute(sql, [given, sorted(EXITS)])
-            for number, now, before, ids, times, is_synthetic in cursor.fetchall():
-                found[mine[number]] = Count(now, before, tuple(ids or ()), tuple(times or ()), bool(is_synthetic))
+            for number, *row in cursor.fetchall():
+                of_scan[number].append(tuple(row))
+        for number, scan in enumerate(mine):
+            for ask in scans[scan]:
+                found[ask] = _summed([row for row in of_scan[number] if ask.type_ids is None or row[0] in ask.type_ids])
     return found
 
 
-def _row(number: int, ask: Ask, rules: Rules) -> dict[str, Any]:
+def _summed(rows: Sequence[tuple[Any, ...]]) -> Count:
+    """The types of one ask together, the newest incidents first."""
+    named = sorted(((at, pk) for row in rows for pk, at in zip(row[3] or (), row[4] or (), strict=True)), reverse=True)[:MOST_NAMED]
+    return Count(
+        now=sum(row[1] for row in rows),
+        before=sum(row[2] for row in rows),
+        ids=tuple(pk for _at, pk in named),
+        times=tuple(at for at, _pk in named),
+        is_synthetic=any(row[5] for row in rows),
+    )
+
+
+def _scan_of(ask: Ask, rules: Rules) -> _Scan:
     rule = rules.by_id[ask.rule_id]
     assert isinstance(rule.condition, CountCondition)
-    window = timedelta(hours=rule.condition.window_h)
+    agencies = _agencies(rule, ask)
+    return _Scan(
+        ask.per,
+        ask.zone_id,
+        rule.condition.window_h,
+        tuple(agencies) if agencies is not None else None,
+        rule.rule.least_severity,
+        ask.as_of,
+    )
+
+
+def _row(number: int, scan: _Scan, asks: Sequence[Ask]) -> dict[str, Any]:
+    window = timedelta(hours=scan.window_h)
+    types: set[int] | None = set()
+    for ask in asks:
+        types = None if types is None or ask.type_ids is None else types | set(ask.type_ids)
     return {
         "n": number,
-        "zone": ask.zone_id,
-        "before": (ask.as_of - 2 * window).isoformat(),
-        "since": (ask.as_of - window).isoformat(),
-        "until": (ask.as_of + SKEW).isoformat(),
-        "types": list(ask.type_ids) if ask.type_ids is not None else None,
-        "agencies": _agencies(rule, ask),
-        "severity": rule.rule.least_severity,
+        "zone": scan.zone_id,
+        "before": (scan.as_of - 2 * window).isoformat(),
+        "since": (scan.as_of - window).isoformat(),
+        "until": (scan.as_of + SKEW).isoformat(),
+        "types": sorted(types) if types is not None else None,
+        "agencies": list(scan.agencies) if scan.agencies is not None else None,
+        "severity": scan.severity,
     }
 
 

@@ -156,6 +156,11 @@ def _by_counts(events: Sequence[Event], rules: Rules, gathered: Gathered) -> lis
         return []
     touches = touches_of(heard, gathered, window=longest_window(counting))
     asked: dict[tuple[Ask, int], tuple[CompiledRule, Ask, Touch]] = {}
+    # All of a minute are counted as of its last event, so that one look at a zone's window serves them all.
+    last: dict[int, datetime] = {}
+    for touch in touches:
+        minute = int(touch.at.timestamp() // 60)
+        last[minute] = max(last.get(minute, touch.at), touch.at)
     for touch in touches:
         for rule in counting:
             ask = ask_of(rule, touch, rules)
@@ -163,7 +168,7 @@ def _by_counts(events: Sequence[Event], rules: Rules, gathered: Gathered) -> lis
                 continue
             # One count a minute and group is enough: of a batch that was late it tells as much as one an event.
             minute = int(touch.at.timestamp() // 60)
-            asked[replace(ask, as_of=_EPOCH), minute] = (rule, ask, touch)
+            asked[replace(ask, as_of=_EPOCH), minute] = (rule, replace(ask, as_of=last[minute]), touch)
     counts = count([ask for _rule, ask, _touch in asked.values()], rules)
     gathered.places.read([ask.zone_id for _rule, ask, _touch in asked.values() if ask.per != "country"])
     firings: list[Firing] = []
