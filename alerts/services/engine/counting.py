@@ -165,12 +165,12 @@ def _scan_of(ask: Ask, rules: Rules) -> _Scan:
     assert isinstance(rule.condition, CountCondition)
     agencies = _agencies(rule, ask)
     return _Scan(
-        ask.per,
-        ask.zone_id,
-        rule.condition.window_h,
-        tuple(agencies) if agencies is not None else None,
-        rule.rule.least_severity,
-        ask.as_of,
+        per=ask.per,
+        zone_id=ask.zone_id,
+        window_h=rule.condition.window_h,
+        agencies=tuple(agencies) if agencies is not None else None,
+        severity=rule.rule.least_severity,
+        as_of=ask.as_of,
     )
 
 
