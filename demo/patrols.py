@@ -23,6 +23,7 @@ from demo.door import SignedIn
 from demo.fleet import Car
 from demo.planner import keep_planned
 from demo.services.accounts import desk_file, simulator_file
+from demo.watch import Watch
 from patrol.models import Duty, RosterEntry, Unit
 from patrol.services.duty import go_off_duty, go_on_duty
 
@@ -51,12 +52,15 @@ class Patrols:
         keys = json.loads(simulator_file().read_text())
         with httpx.Client(base_url=self.base_url, timeout=15) as client, httpx.Client(base_url=self.base_url, timeout=15) as at_desk:
             self._wait_until_ready(client)
-            desk = Desk(SignedIn(at_desk, **json.loads(desk_file().read_text())))
+            door = SignedIn(at_desk, **json.loads(desk_file().read_text()))
+            desk, watch = Desk(door), Watch(door)
             logger.info("driving the demo's units through %s, a position every %.0f s", self.base_url, self.every_s)
             for tick in self._ticks():
                 close_old_connections()
                 try:
                     self.tick(client, keys, desk, tick)
+                    if tick % round(DESK_EVERY_S / self.every_s) == 0:
+                        watch.look(now=timezone.now())
                 except httpx.HTTPError as error:
                     logger.warning("the product is away: %s", error)
 

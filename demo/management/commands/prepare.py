@@ -15,9 +15,12 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from alerts.services.delivery import ensure_default_templates
+from alerts.services.escalation.seeds import seed_policies
 from alerts.services.rules.seeds import ensure_periods, ensure_rules
 from core.errors import DomainError
 from demo.services.accounts import create_demo_accounts, create_simulator_desk
+from demo.services.alerting import create_demo_alerting, switch_on_demo_rules
 from demo.services.force import create_demo_force
 from demo.services.history import seed_history
 from geography.models import Region
@@ -69,6 +72,8 @@ class Command(BaseCommand):
                     self._say(f"{done.level}: {done.read} zones read, {done.added} added, {done.changed} changed, {done.retired} retired")
             except DomainError as error:
                 raise CommandError(f"{zones}: {error.message}") from error
+        seed_policies()
+        ensure_default_templates()
         ensure_periods()
         rules = ensure_rules()
         if rules:
@@ -82,6 +87,7 @@ class Command(BaseCommand):
         units = create_demo_force(region=region)
         if units:
             self._say(f"put {units} units on duty, with crews for four weeks")
+        is_alerting_new = create_demo_alerting(region=region)
         stored = seed_history(region=region, count=count)
         if stored:
             self._say(f"drew two synthetic years: {stored:,} incidents")
@@ -94,6 +100,8 @@ class Command(BaseCommand):
             self._say("finding hot spots, forecasting seven days")
             run = run_pipeline(trigger="first")
             self._say(f"the first analytics took {run.seconds or 0:.0f} s: {run.counts}")
+        if is_alerting_new:  # afterwards: two years that are put in at once page nobody
+            self._say(f"switched {switch_on_demo_rules()} alert rules on, each after its replay")
 
     def _say(self, text: str) -> None:
         self.stdout.write(f"prepare  {time.monotonic() - self._started:5.1f} s  {text}")
