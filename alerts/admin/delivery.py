@@ -74,6 +74,19 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return as_json([f"{row.received_at:%H:%M:%S} {row.status} {row.code}".strip() for row in delivery.receipts.order_by("id")])
 
 
+@admin.register(DeliveryAttempt)
+class DeliveryAttemptAdmin(ReadOnlyAdmin):
+    list_display = ["started_at", "delivery", "number", "outcome", "code", "ended_at"]
+    list_filter = ["outcome"]
+    list_select_related = ["delivery"]
+    search_fields = ["provider_id", "code"]
+    date_hierarchy = "started_at"
+    ordering = ["-id"]
+
+    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
+        return rows.filter(delivery__in=Delivery.objects.visible_to(viewer))
+
+
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "provider", "provider_id", "status", "code", "applied_at", "delivery"]
