@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alerts.services.engine import hear
+from alerts.services.engine import hear_patiently
 from core.models import Event
 from core.subscribers import Subscriber
 
 
 def _evaluate(events: Sequence[Event]) -> None:
-    hear(events)
+    hear_patiently(events)
 
 
 SUBSCRIBERS: list[Subscriber] = [

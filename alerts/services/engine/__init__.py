@@ -8,6 +8,7 @@ from alerts.services.engine.gathering import Gathered, count_fact, touches_of
 from alerts.services.engine.hearing import firings_of, hear, silence_marks
 from alerts.services.engine.recovery import still_holds
 from alerts.services.engine.rounds import look_for_recovery, release_held
+from alerts.services.engine.stumbling import hear_patiently
 from alerts.services.engine.words import titles
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "fingerprint_of",
     "firings_of",
     "hear",
+    "hear_patiently",
     "look_for_recovery",
     "release_held",
     "silence_marks",

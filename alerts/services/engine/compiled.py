@@ -119,8 +119,8 @@ def compile_rules(rows: list[AlertRule]) -> Rules:
     for rule in rows:
         try:
             compiled.append(compile_rule(rule, types, agencies))
-        except Invalid as error:
-            logger.error("rule %s cannot be read and is left out: %s", rule.code, error.message)
+        except (Invalid, ValueError, TypeError, LookupError, AttributeError) as error:
+            logger.error("rule %s cannot be read and is left out: %s", rule.code, getattr(error, "message", error))
     return Rules(tuple(compiled), types, known_periods())
 
 

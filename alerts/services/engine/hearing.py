@@ -33,12 +33,12 @@ ACTIVATED = "alert_rule.activated"
 FIRST_LOOK = timedelta(days=30)
 
 
-def hear(events: Sequence[Event], *, now: datetime | None = None) -> Applied:
-    """Evaluate every active rule over ``events``, and end what they say is over."""
+def hear(events: Sequence[Event], *, rules: Rules | None = None, now: datetime | None = None) -> Applied:
+    """Evaluate every active rule (or ``rules``) over ``events``, and end what they say is over."""
     events = [event for event in events if event.type == ACTIVATED or not event.type.startswith(OWN_EVENTS)]
     if not events:
         return Applied()
-    rules = active_rules()
+    rules = rules or active_rules()
     if not rules.rules:
         return Applied()
     now = now or timezone.now()
