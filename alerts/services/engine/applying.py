@@ -122,6 +122,7 @@ def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = N
     gates = Gates.read(firings, now)
     quiets = quiets or Quiets.at(now)
     opening: dict[str, Firing] = {}
+    holding: list[tuple[Firing, str, datetime]] = []
     for firing in firings:
         is_open = firing.fingerprint in gates.open
         if gates.is_told(firing):
@@ -133,7 +134,7 @@ def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = N
             continue
         wait = None if is_open or is_due else gates.cooldown(firing, now)
         if wait is not None:
-            hold(firing, held_by=wait[0], due_at=wait[1])
+            holding.append((firing, wait[0], wait[1]))
             done.held += 1
         elif is_open:
             alert = open_for(firing, quiets=quiets, now=now)
@@ -155,6 +156,7 @@ def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = N
         # Another process opened one of the same group a moment ago: it joins.
         done.alerts.append(made.get(fingerprint) or open_for(firing, quiets=quiets, now=now))
     done.opened += len(opening)
+    hold_all(holding)
     return done
 
 
@@ -254,21 +256,33 @@ def storm(firing: Firing, *, quiets: Quiets, now: datetime) -> Alert:
 
 
 def hold(firing: Firing, *, held_by: str, due_at: datetime) -> None:
-    """Keep it for when the cooldown ends. What comes later takes its place, keeps what it stood for, and waits no longer."""
-    rule = firing.rule.rule
-    known = HeldFiring.objects.select_for_update().filter(rule=rule, fingerprint=firing.fingerprint).first()
-    draft = draft_of(firing)
-    if known is None:
-        HeldFiring.objects.get_or_create(
-            rule=rule, fingerprint=firing.fingerprint, defaults={"held_by": held_by, "due_at": due_at, "draft": draft}
-        )
+    hold_all([(firing, held_by, due_at)])
+
+
+def hold_all(holding: Sequence[tuple[Firing, str, datetime]]) -> None:
+    """Keep them for when the cooldown ends. What comes later takes its place, keeps what it stood for, and waits no longer."""
+    if not holding:
         return
-    old = {(one["event_id"], one["incident_id"]): one for one in known.draft.get("seen", [])}
-    merged = old | {(one["event_id"], one["incident_id"]): one for one in draft["seen"]}
-    if is_worse(known.draft.get("level", "low"), draft["level"]):
-        draft = known.draft
-    draft["seen"] = list(merged.values())[-MOST_SEEN:]
-    HeldFiring.objects.filter(pk=known.pk).update(draft=draft)
+    wanted = {(firing.rule.pk, firing.fingerprint) for firing, _held_by, _due_at in holding}
+    rows = HeldFiring.objects.select_for_update().filter(fingerprint__in={one for _rule, one in wanted}).order_by("pk")
+    known = {(row.rule_id, row.fingerprint): row for row in rows}
+    fresh: dict[tuple[int, str], HeldFiring] = {}
+    for firing, held_by, due_at in holding:
+        at, draft = (firing.rule.pk, firing.fingerprint), draft_of(firing)
+        row = known.get(at) or fresh.get(at)
+        if row is None:
+            fresh[at] = HeldFiring(rule=firing.rule.rule, fingerprint=firing.fingerprint, held_by=held_by, due_at=due_at, draft=draft)
+        else:
+            row.draft = joined_drafts(row.draft, draft)
+    HeldFiring.objects.bulk_create(fresh.values(), ignore_conflicts=True)
+    HeldFiring.objects.bulk_update(known.values(), ["draft"])
+
+
+def joined_drafts(old: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The worse of two, the newer where they are alike, with all that either stands for."""
+    seen = {(one["event_id"], one["incident_id"]): one for one in (*old.get("seen", []), *new["seen"])}
+    kept = dict(old) if is_worse(old.get("level", "low"), new["level"]) else new
+    return {**kept, "seen": list(seen.values())[-MOST_SEEN:]}
 
 
 def draft_of(firing: Firing) -> dict[str, Any]:
