@@ -43,7 +43,7 @@ class Pager:
     def __init__(self, *, owner: str = "", rounds: list[Round] | None = None, send_threads: int = SEND_THREADS) -> None:
         self.owner = owner or heart.owner_here()
         self.send_threads = send_threads
-        self.last_audit = 0.0
+        self.last_audit = time.monotonic()  # what waited while everything was down is given a moment
         self.rounds = rounds or [
             # Two of these: half of a step is waiting for the database, and a row is taken by one of them.
             Round("steps", lambda: run_due(limit=200, owner=self.owner)),

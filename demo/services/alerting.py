@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 ADDRESS = "{name}@khareetaty.example"
 SCHEDULE = "demo-duty-officer"
 OFFICERS = 3
+DESKS = ("traffic", "ems")
 ROOMS = ("police", "fire", "ems", "traffic")
 
 
@@ -48,11 +49,14 @@ def create_demo_alerting(*, region: Region) -> bool:
     for governorate in Zone.objects.level(Zone.Level.GOVERNORATE).filter(region=region).defer("boundary"):
         _room(police, governorate)
     people = [*User.objects.filter(username__in=[Role.SUPERVISOR, Role.DISPATCHER]).order_by("-username")]
-    officers = [_officer(number, police) for number in range(1, OFFICERS + 1)]
-    for person in (*people, *officers):
+    officers = [_never_signs_in(f"duty officer {number}", Role.SUPERVISOR, police) for number in range(1, OFFICERS + 1)]
+    desks = [_never_signs_in(f"{agency.slug} desk", Role.DISPATCHER, agency) for agency in Agency.objects.filter(slug__in=DESKS)]
+    for person in (*people, *officers, *desks):
         _reached_by_mail(person)
     schedule = _rota(police, [*(person for person in people if person.role == Role.SUPERVISOR), *officers])
     _on_call_first(schedule)
+    # These desks stand on no roster.
+    PolicyStep.objects.filter(policy__code="traffic-and-ems", role=Role.DISPATCHER).update(also_off_duty=True)
     audit.record("demo.alerting", after={"rooms": Contact.objects.count(), "officers": OFFICERS})
     return True
 
@@ -72,18 +76,14 @@ def _room(agency: Agency, governorate: Zone | None) -> None:
     ContactMethod.objects.create(contact=room, channel=Channel.EMAIL, address=ADDRESS.format(name=code), verified_at=timezone.now())
 
 
-def _officer(number: int, agency: Agency) -> User:
-    """Somebody to be on call who never signs in."""
-    officer = User(
-        username=f"demo-duty-officer-{number}",
-        full_name=f"Demo duty officer {number}",
-        role=Role.SUPERVISOR,
-        agency=agency,
-        sees_all_governorates=True,
-    )
-    officer.set_unusable_password()
-    officer.save()
-    return officer
+def _never_signs_in(name: str, role: Role, agency: Agency) -> User:
+    """Somebody to be paged."""
+    person = User(
+        username=f"demo-{name}".replace(" ", "-"), full_name=f"Demo {name}", role=role, agency=agency, sees_all_governorates=True
+    )  # fmt: skip
+    person.set_unusable_password()
+    person.save()
+    return person
 
 
 def _reached_by_mail(person: User) -> None:
