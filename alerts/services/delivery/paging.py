@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,9 +17,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from alerts.choices import Channel, Importance, Level
 from alerts.models import Alert, Contact, Delivery, DeliveryState, Page, StepRun
+from alerts.services.delivery.kept import Kept
 from alerts.services.delivery.states import RECALLABLE, announce
 from alerts.services.delivery.words import Words, words_for
-from alerts.services.people.rungs import rungs_for
+from alerts.services.people.rungs import Rung, rungs_for
 from core.errors import Invalid
 
 CODE_DIGITS = 8
@@ -50,64 +52,111 @@ def page_person(
     known = _known(alert, step_run, user, contact)
     if known is not None:
         return known
-    is_critical = alert.level == Level.CRITICAL
-    rungs = rungs_for(
-        user=user,
-        contact=contact,
-        importance=importance,
-        channels=channels,
-        policy_ladder=_ladder(step_run),
-        critical=is_critical,
-        at=now,
-    )
+    asked = Asked(alert=alert, step_run=step_run, user=user, contact=contact, importance=importance, channels=channels, why=why)
     try:
         with transaction.atomic():
-            page = Page.objects.create(
-                alert=alert,
-                step_run=step_run,
-                user=user,
-                contact=contact,
-                importance=importance,
-                rungs=[asdict(rung) for rung in rungs],
-                state=Page.State.RUNNING if rungs else Page.State.EXHAUSTED,
-                next_at=now if rungs else None,
-                ended_at=None if rungs else now,
-                code=_new_code(),
-                code_expires_at=now + CODE_VALID,
-                created_at=now,
-                why=why[:200],
-            )
-            lay_rungs(page, now=now)
+            return page_people([asked], now=now)[0]
     except IntegrityError:
         # Two steps met at the same row (the auditor and the pager): the other one made it.
         known = _known(alert, step_run, user, contact)
         if known is None:
             raise
         return known
-    return page
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Whom a step wants to be told; see ``page_person``."""
+
+    alert: Alert
+    step_run: StepRun | None = None
+    user: User | None = None
+    contact: Contact | None = None
+    importance: str = Importance.DEFAULT
+    channels: Sequence[str] = ()
+    why: str = ""
+
+
+def page_people(asked: Sequence[Asked], *, now: datetime, kept: Kept | None = None) -> list[Page]:
+    """New pages with their first rungs, all or none, in a statement for each table however many they are.
+
+    For steps just made: where such a page may be there already, ``page_person`` looks, and this raises ``IntegrityError``.
+    """
+    kept = kept or Kept()
+    pages, deliveries = [], []
+    for one, code in zip(asked, _new_codes(len(asked)), strict=True):
+        rungs = _rungs_of(one, now, kept)
+        page = Page(
+            alert=one.alert,
+            step_run=one.step_run,
+            user=one.user,
+            contact=one.contact,
+            importance=one.importance,
+            rungs=[asdict(rung) for rung in rungs],
+            state=Page.State.RUNNING if rungs else Page.State.EXHAUSTED,
+            next_at=now if rungs else None,
+            ended_at=None if rungs else now,
+            code=code,
+            code_expires_at=now + CODE_VALID,
+            created_at=now,
+            why=one.why[:200],
+        )
+        deliveries += _laid(page, now, kept)
+        pages.append(page)
+    Page.objects.bulk_create(pages)
+    _keep(deliveries)
+    return pages
+
+
+def _rungs_of(one: Asked, now: datetime, kept: Kept) -> list[Rung]:
+    ladder = _ladder(one.step_run)
+    is_critical = one.alert.level == Level.CRITICAL
+    question = (
+        "rungs", one.user.pk if one.user else None, one.contact.pk if one.contact else None, one.importance, tuple(one.channels),
+        is_critical, json.dumps(ladder, sort_keys=True),
+    )  # fmt: skip
+    return kept.once(
+        question,
+        lambda: rungs_for(
+            user=one.user,
+            contact=one.contact,
+            importance=one.importance,
+            channels=one.channels,
+            policy_ladder=ladder,
+            critical=is_critical,
+            at=now,
+        ),
+    )
 
 
 def lay_rungs(page: Page, *, now: datetime) -> None:
-    """Make the next rung's delivery, and those after it that are not to be waited for. The page's row is locked, or new."""
+    """Make the next rung's delivery, and those after it that are not to be waited for. The page's row is locked."""
+    _keep(_laid(page, now, Kept()))
+    page.save(update_fields=["rung_no", "next_at", "state"])
+
+
+def _laid(page: Page, now: datetime, kept: Kept) -> list[Delivery]:
+    """What is to be made for the rungs whose turn it is; the page stands behind them then. Nothing is written yet."""
+    made: list[Delivery] = []
     while page.rung_no < len(page.rungs):
         rung: dict[str, Any] = page.rungs[page.rung_no]
-        _make(page, rung, now)
+        made.append(_made(page, rung, now, kept))
         page.rung_no += 1
         is_last = page.rung_no == len(page.rungs)
         wait_s = max(int(rung.get("wait_s") or 0), LEAST_LAST_WAIT_S if is_last else 0)
         page.next_at = now + timedelta(seconds=min(wait_s, CHECK_AFTER_S))
         if wait_s:
             break
-    page.save(update_fields=["rung_no", "next_at", "state"])
+    return made
 
 
-def _make(page: Page, rung: dict[str, Any], now: datetime) -> Delivery:
+def _made(page: Page, rung: dict[str, Any], now: datetime, kept: Kept) -> Delivery:
     channel = rung["channel"]
     is_on_screen = channel == Channel.IN_APP
     language = page.user.language if page.user is not None else page.contact.language if page.contact is not None else User.Language.ARABIC
     # The screen shows the alert itself.
-    words = Words("", "", 0) if is_on_screen else words_for(page.alert, channel=channel, language=language, why=page.why)
-    delivery = Delivery.objects.create(
+    words = Words("", "", 0) if is_on_screen else words_for(page.alert, channel=channel, language=language, why=page.why, kept=kept)
+    return Delivery(
         key=uuid4(),
         alert=page.alert,
         page=page,
@@ -127,9 +176,11 @@ def _make(page: Page, rung: dict[str, Any], now: datetime) -> Delivery:
         next_at=None if is_on_screen else now,
         created_at=now,
     )
-    if is_on_screen:
-        announce(delivery)
-    return delivery
+
+
+def _keep(deliveries: Sequence[Delivery]) -> None:
+    Delivery.objects.bulk_create(deliveries)
+    announce(*(delivery for delivery in deliveries if delivery.channel == Channel.IN_APP))
 
 
 def cancel_pages(*, alert: Alert, because: str) -> int:
@@ -168,9 +219,14 @@ def _ladder(step_run: StepRun | None) -> list[dict[str, Any]]:
     return [rung for rung in ladder or [] if isinstance(rung, dict) and rung.get("channel")]
 
 
-def _new_code() -> str:
-    """Digits: they are typed on any keyboard, in a reply or on the phone."""
-    while True:
-        code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
-        if not code.startswith("1") and not Page.objects.filter(code=code).exists():
-            return code
+def _new_codes(count: int) -> list[str]:
+    """Digits: they are typed on any keyboard, in a reply or on the phone. None begins with 1, which is an answer."""
+    codes: set[str] = set()
+    while len(codes) < count:
+        drawn = {_drawn_code() for _ in range(count - len(codes))}
+        codes |= drawn - set(Page.objects.filter(code__in=drawn).values_list("code", flat=True))
+    return list(codes)
+
+
+def _drawn_code() -> str:
+    return secrets.choice("023456789") + "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS - 1))

@@ -18,16 +18,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.channels import registry
 from alerts.channels.base import Handed, Message, PermanentFailure, Sender, TemporaryFailure
-from alerts.models import AlertLog, AlertState, Channel, Delivery, DeliveryAttempt, DeliveryState, Page
+from alerts.models import Alert, AlertLog, AlertState, Channel, Delivery, DeliveryAttempt, DeliveryState, Page, Receipt
 from alerts.services.delivery.climbing import climb_at_once
 from alerts.services.delivery.limits import Meter, Over
 from alerts.services.delivery.messages import message_of
@@ -52,7 +53,7 @@ SenderOf = Callable[[str], Sender | None]
 
 @dataclass(frozen=True)
 class Claim:
-    delivery_id: int
+    delivery: Delivery  # as it was when claimed, with what its message is made of
     channel: str
     owner: str
     at: float  # of the monotonic clock
@@ -89,7 +90,8 @@ def _claim(*, limit: int, owner: str, now: datetime, sender_of: SenderOf, room: 
     rows = (
         Delivery.objects.filter(_due(now))
         .exclude(channel__in=[Channel.IN_APP, *full])
-        .select_related("alert", "page", "page__user", "page__contact", "step_run", "method")
+        .select_related("alert", "page__user", "page__contact", "method", "subscription")
+        .defer("alert__location", "page__rungs")
         .select_for_update(of=("self",), no_key=True, skip_locked=True)
         .order_by("-is_critical", "next_at", "id")[:limit]
     )
@@ -118,12 +120,12 @@ def _claim(*, limit: int, owner: str, now: datetime, sender_of: SenderOf, room: 
             continue
         meter.count(delivery)
         note = _say_over(delivery, over) if over is not None else ""
-        Delivery.objects.filter(pk=delivery.pk).update(
-            lease_until=now + LEASE, lease_owner=owner, next_at=now, held_by_limit=False, handed_at=None
-        )
         if delivery.channel in room:
             room[delivery.channel] -= 1
-        claims.append(Claim(delivery.pk, delivery.channel, owner, time.monotonic(), note))
+        claims.append(Claim(delivery, delivery.channel, owner, time.monotonic(), note))
+    Delivery.objects.filter(pk__in=[claim.delivery.pk for claim in claims]).update(
+        lease_until=now + LEASE, lease_owner=owner, next_at=now, held_by_limit=False, handed_at=None
+    )
     return claims, refused
 
 
@@ -188,9 +190,9 @@ def deliver(claim: Claim, sender_of: SenderOf, *, now: datetime | None = None) -
     try:
         handed = _hand(claim, now or timezone.now())
     except Exception:  # one row that cannot be made into a message must not stop the others
-        log.exception("delivery %s could not be made into a message", claim.delivery_id)
+        log.exception("delivery %s could not be made into a message", claim.delivery.pk)
         with transaction.atomic():
-            _refuse(Delivery.objects.get(pk=claim.delivery_id), "bug", _("It could not be made into a message."), now=now or timezone.now())
+            _refuse(Delivery.objects.get(pk=claim.delivery.pk), "bug", _("It could not be made into a message."), now=now or timezone.now())
         return
     if handed is None:
         return
@@ -211,22 +213,33 @@ def deliver(claim: Claim, sender_of: SenderOf, *, now: datetime | None = None) -
 
 @transaction.atomic
 def _hand(claim: Claim, now: datetime) -> tuple[Delivery, Message] | None:
-    delivery = (
-        Delivery.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("alert", "page", "page__user", "page__contact", "method", "subscription", "step_run")
-        .filter(pk=claim.delivery_id, state__in=[DeliveryState.PENDING, DeliveryState.SENDING], lease_owner=claim.owner, handed_at=None)
-        .first()
-    )
-    if delivery is None:
-        return None  # called back, or another took it up
-    if not _still_wanted(delivery):
-        lift(delivery, DeliveryState.CANCELLED, at=now, error_code="called_back", error=_("It was no longer wanted."))
-        return None
+    delivery = claim.delivery
     message = message_of(delivery)
-    delivery.state, delivery.attempts, delivery.handed_at = DeliveryState.SENDING, delivery.attempts + 1, now
-    delivery.save(update_fields=["state", "attempts", "handed_at"])
-    DeliveryAttempt.objects.create(delivery=delivery, number=delivery.attempts, started_at=now, detail=claim.note[:400])
+    ours = Delivery.objects.filter(
+        pk=delivery.pk, state__in=[DeliveryState.PENDING, DeliveryState.SENDING], lease_owner=claim.owner, handed_at=None,
+        attempts=delivery.attempts,
+    )  # fmt: skip
+    number = delivery.attempts + 1
+    if not ours.filter(*_wanted(delivery)).update(state=DeliveryState.SENDING, attempts=number, handed_at=now):
+        unwanted = ours.select_for_update(of=("self",), no_key=True).select_related("alert", "page__user", "page__contact").first()
+        if unwanted is not None and not _still_wanted(unwanted):  # else called back, or another took it up
+            lift(unwanted, DeliveryState.CANCELLED, at=now, error_code="called_back", error=_("It was no longer wanted."))
+        return None
+    delivery.state, delivery.attempts, delivery.handed_at = DeliveryState.SENDING, number, now
+    DeliveryAttempt.objects.create(delivery=delivery, number=number, started_at=now, detail=claim.note[:400])
     return delivery, message
+
+
+def _wanted(delivery: Delivery) -> list[Exists]:
+    """``_still_wanted``, for the statement that hands over. Each is a query of its own: a join would make the delivery's conditions a
+    query too, and those must be looked at once more when the statement has waited for whoever calls back (docs/decisions/0186)."""
+    if delivery.page_id is None and delivery.step_run_id is None:
+        return []
+    wanted = [Exists(Alert.objects.filter(pk=delivery.alert_id or 0, state=AlertState.FIRING))]
+    if delivery.page_id is not None:
+        is_there = Q(user__is_active=True) | Q(contact__is_active=True)
+        wanted.append(Exists(Page.objects.filter(is_there, pk=delivery.page_id, state__in=[*GOING, Page.State.EXHAUSTED])))
+    return wanted
 
 
 def _locked(delivery: Delivery) -> Delivery:
@@ -252,15 +265,17 @@ def _is_ours(claim: Claim, delivery: Delivery, attempt: Delivery) -> bool:
 @transaction.atomic
 def _mark_taken(claim: Claim, attempt: Delivery, answer: Handed, sender: Sender, *, now: datetime) -> None:
     one_at_a_time(answer.provider, answer.provider_id)  # before the rows: a receipt takes them in this order
+    waits = sender.has_receipts and not answer.is_delivered
+    within = RECEIPT_WITHIN_S.get(Channel(attempt.channel), RECEIPT_WITHIN_S_ELSE)
+    due_at = now + timedelta(seconds=within) if waits else None
+    if _was_taken_plainly(claim, attempt, answer, due_at, now=now):
+        return
     delivery = _locked(attempt)
     _end_attempt(claim, attempt, DeliveryAttempt.Outcome.ACCEPTED, now, provider_id=answer.provider_id, detail=answer.detail)
-    taken = {}
+    taken: dict[str, Any] = {}
     if not delivery.provider_id or _is_ours(claim, delivery, attempt):
         delivery.provider, delivery.provider_id = answer.provider[:32], answer.provider_id[:128]
         taken = {"provider": delivery.provider, "provider_id": delivery.provider_id}
-    waits = sender.has_receipts and not answer.is_delivered
-    within = RECEIPT_WITHIN_S.get(Channel(delivery.channel), RECEIPT_WITHIN_S_ELSE)
-    due_at = now + timedelta(seconds=within) if waits else None
     lifted = lift(delivery, DeliveryState.SENT, at=now, receipt_due_at=due_at, error="", error_code="", **taken)
     if taken and not lifted:  # it stands higher already: its receipt was quicker, or it was given up
         Delivery.objects.filter(pk=delivery.pk).update(**taken)
@@ -270,6 +285,23 @@ def _mark_taken(claim: Claim, attempt: Delivery, answer: Handed, sender: Sender,
         note_reached(delivery, now=now)
     if delivery.provider_id:
         apply_waiting(delivery, now=now)
+
+
+def _was_taken_plainly(claim: Claim, attempt: Delivery, answer: Handed, due_at: datetime | None, *, now: datetime) -> bool:
+    """The usual case, in which nobody touched the row meanwhile and no receipt is there yet: one update, and no need of the page's row."""
+    provider, provider_id = answer.provider[:32], answer.provider_id[:128]
+    if provider_id and Receipt.objects.filter(provider=provider, provider_id=provider_id, applied_at=None).exists():
+        return False
+    is_ours = Q(lease_owner=claim.owner, attempts=attempt.attempts, state=DeliveryState.SENDING)
+    taken: dict[str, Any] = {"receipt_due_at": due_at, "error": "", "error_code": "", "provider": provider, "provider_id": provider_id}
+    if not lift(attempt, DeliveryState.SENT, at=now, where=is_ours, **taken):
+        return False
+    _end_attempt(claim, attempt, DeliveryAttempt.Outcome.ACCEPTED, now, provider_id=provider_id, detail=answer.detail)
+    if answer.is_delivered:
+        lift(attempt, DeliveryState.DELIVERED, at=now)
+    if due_at is None:
+        note_reached(attempt, now=now)
+    return True
 
 
 @transaction.atomic

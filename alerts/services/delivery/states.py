@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from alerts.events import DELIVERY_CHANGED
 from alerts.models import Channel, Delivery, DeliveryState
-from core.events import publish
+from core.events import publish_many, unpublished
 
 RANK = {
     DeliveryState.PENDING: 0,
@@ -41,14 +41,15 @@ def below(state: DeliveryState) -> list[str]:
     return [known.value for known, rank in RANK.items() if rank < RANK[state]]
 
 
-def lift(delivery: Delivery, to: DeliveryState, *, at: datetime, **more: Any) -> bool:
-    """Move it up to ``to`` and announce that, or do nothing where it stands as high already. Inside the caller's transaction."""
+def lift(delivery: Delivery, to: DeliveryState, *, at: datetime, where: Q | None = None, **more: Any) -> bool:
+    """Move it up to ``to`` and announce that, or do nothing where it stands as high already. Inside the caller's transaction.
+    ``where``: what must hold of the row besides."""
     changes: dict[str, Any] = {"state": to, "next_at": None, "lease_until": None, "lease_owner": "", **more}
     if to in _TIME:
         changes[_TIME[to]] = at
     if to != DeliveryState.SENT:
         changes["receipt_due_at"] = None
-    if not Delivery.objects.filter(pk=delivery.pk, state__in=below(to)).update(**changes):
+    if not Delivery.objects.filter(where or Q(), pk=delivery.pk, state__in=below(to)).update(**changes):
         return False
     for name, value in changes.items():
         setattr(delivery, name, value)
@@ -56,16 +57,19 @@ def lift(delivery: Delivery, to: DeliveryState, *, at: datetime, **more: Any) ->
     return True
 
 
-def announce(delivery: Delivery) -> None:
-    alert = delivery.alert
-    if alert is not None:
-        publish(
+def announce(*deliveries: Delivery) -> None:
+    """Say where these stand now."""
+    publish_many(
+        unpublished(
             DELIVERY_CHANGED,
-            subject=alert,
+            subject=delivery.alert,
             data={"delivery": delivery.pk, "state": str(delivery.state), "channel": delivery.channel},
-            agency_id=alert.agency_id,
-            governorate_id=alert.governorate_id,
+            agency_id=delivery.alert.agency_id,
+            governorate_id=delivery.alert.governorate_id,
         )
+        for delivery in deliveries
+        if delivery.alert is not None
+    )
 
 
 def has_reached(delivery: Delivery) -> bool:

@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from alerts.analytics import sms, wording
 from alerts.choices import Channel
 from alerts.models import Alert, AlertRule, MessageTemplate
+from alerts.services.delivery.kept import Kept
 from alerts.services.delivery.template_seeds import SEEDS, Seed
 from geography.models import Zone
 
@@ -42,11 +43,20 @@ class Words:
 
 
 def words_for(
-    alert: Alert | None, *, channel: str, language: str, why: str = "", event: str | None = None, more: Mapping[str, str] | None = None
+    alert: Alert | None,
+    *,
+    channel: str,
+    language: str,
+    why: str = "",
+    event: str | None = None,
+    more: Mapping[str, str] | None = None,
+    kept: Kept | None = None,
 ) -> Words:
-    """In the reader's language. ``event``: of what it tells, if not of what the alert is."""
-    event = event or (event_of(alert) if alert is not None else MessageTemplate.Event.TEST)
-    subject, body, provider_template = choose(event=event, channel=channel, language=language)
+    """In the reader's language. ``event``: of what it tells, if not of what the alert is. ``kept``: the templates of a batch."""
+    of = event or (event_of(alert) if alert is not None else MessageTemplate.Event.TEST)
+    subject, body, provider_template = (kept or Kept()).once(
+        ("words", of, channel, language), lambda: choose(event=of, channel=channel, language=language)
+    )
     with translation.override(language):
         values = {**(values_of(alert, most=MOST_VALUE.get(Channel(channel), 400)) if alert is not None else {}), **(more or {})}
         values["why"] = wording.clean(why)
@@ -98,8 +108,7 @@ def values_of(alert: Alert, *, most: int = 400) -> dict[str, str]:
     def of_type() -> str:
         return alert.incident.type.name if alert.incident_id and alert.incident is not None else alert.type_code
 
-    names = {row.pk: row.name for row in Zone.objects.filter(pk__in=[alert.zone_id, alert.governorate_id]).only("name_en", "name_ar")}
-    zone, governorate = names.get(alert.zone_id or 0, ""), names.get(alert.governorate_id or 0, "")
+    zone, governorate = _zone_names(alert)
     given = {
         "title": alert.title,
         "level": alert.get_level_display(),
@@ -121,6 +130,14 @@ def values_of(alert: Alert, *, most: int = 400) -> dict[str, str]:
         "outcome": alert.outcome,
     }
     return {name: wording.clean(value, most=most) for name, value in given.items()}
+
+
+def _zone_names(alert: Alert) -> tuple[str, str]:
+    """Of the area and of the governorate: those at hand, else read without their outlines."""
+    if {"zone", "governorate"} <= alert._state.fields_cache.keys():
+        return alert.zone.name if alert.zone is not None else "", alert.governorate.name if alert.governorate is not None else ""
+    names = {row.pk: row.name for row in Zone.objects.filter(pk__in=[alert.zone_id, alert.governorate_id]).only("name_en", "name_ar")}
+    return names.get(alert.zone_id or 0, ""), names.get(alert.governorate_id or 0, "")
 
 
 def number(value: float | None) -> str:

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
@@ -18,10 +16,11 @@ from alerts import events
 from alerts.analytics.escalating import Place, Then, after, applies
 from alerts.models import Alert, AlertLog, AlertState, EscalationRun, PolicyStep, StepRun
 from alerts.services.delivery import page_person
-from alerts.services.escalation import coverage, doing
+from alerts.services.escalation import coverage, doing, together
+from alerts.services.escalation.keeping import came_of, line_of, next_place, paged_event
 from alerts.services.escalation.starting import State
 from alerts.services.escalation.targets import TO_PEOPLE, Target, fallback_of, resolve
-from core.events import publish
+from core.events import publish, publish_many
 
 logger = logging.getLogger("alerts.escalation")
 
@@ -58,19 +57,38 @@ def run_due(*, limit: int = 200, owner: str = "", now: datetime | None = None) -
 @transaction.atomic
 def _batch(count: int, *, owner: str, now: datetime | None) -> int:
     at = now or timezone.now()
-    due = EscalationRun.objects.due(at=at).select_related("alert__agency", "alert__governorate", "alert__zone", "alert__rule")
+    due = EscalationRun.objects.due(at=at).select_related(
+        "alert__agency", "alert__governorate", "alert__zone", "alert__rule", "alert__incident__type"
+    )
     due = due.defer("alert__governorate__boundary", "alert__zone__boundary").order_by("alert__priority", "next_at", "pk")
     runs = list(due.select_for_update(of=("self",), skip_locked=True)[:count])
-    for run in runs:
+    for run in _left_by(runs, now or timezone.now(), owner):
         try:
             with transaction.atomic():
                 _take(run, now or timezone.now(), owner)
         except Exception as error:
-            if isinstance(error, DatabaseError | InterfaceError) and (connection.connection is None or connection.connection.closed):
+            if _is_away(error):
                 raise  # the database went away: nothing was done, and the row is found again
             logger.exception("step %d of escalation %d failed", run.step_no, run.pk)
             _failed(run, error, now or timezone.now())
     return len(runs)
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, DatabaseError | InterfaceError) and (connection.connection is None or connection.connection.closed)
+
+
+def _left_by(runs: list[EscalationRun], now: datetime, owner: str) -> list[EscalationRun]:
+    """The plain steps of a batch are run together. What is left is taken one by one: steps that are not plain, and, where one of
+    them fails, all: so that it is the only one that does."""
+    try:
+        with transaction.atomic():
+            return together.run_plain(runs, now=now, owner=owner)
+    except Exception as error:
+        if _is_away(error):
+            raise
+        logger.warning("a batch of %d steps is taken one by one: %s", len(runs), error)
+        return runs
 
 
 def _take(run: EscalationRun, now: datetime, owner: str) -> None:
@@ -87,12 +105,11 @@ def _take(run: EscalationRun, now: datetime, owner: str) -> None:
         _finish(run, now, owner)
         return
     step, place = steps[run.step_no], Place(run.loop, run.step_no, run.repeat_no)
-    local = now.astimezone(ZoneInfo(settings.TIME_ZONE))
     row = StepRun.objects.create(
         run=run, loop=place.loop, step_no=place.step_no, repeat_no=place.repeat_no, kind=step["kind"],
         due_at=run.next_at or now, ran_at=now, outcome=Outcome.DONE,
     )  # fmt: skip
-    done = _do(step, run, row, now) if applies(step, local=local, level=alert.level) else Done(Outcome.SKIPPED)
+    done = _do(step, run, row, now) if applies(step, local=timezone.localtime(now), level=alert.level) else Done(Outcome.SKIPPED)
     _conclude(run, row, done, owner, now)
     _go_on(run, after(run.snapshot, place, moves_on=done.outcome != Outcome.DONE), now)
 
@@ -133,31 +150,23 @@ def _conclude(run: EscalationRun, row: StepRun, done: Done, owner: str, now: dat
                 done.facts["fallback"] = [target.name for target in spare]
                 _page(alert, row, spare, {"importance": "important"}, now)
                 paged += spare
-    users = [target.user.pk for target in paged if target.user is not None]
-    contacts = [target.contact.pk for target in paged if target.contact is not None]
-    row.outcome, row.reached = done.outcome, sum(1 for target in paged if target.is_reachable)
-    row.facts = done.facts | {"users": users, "contacts": contacts, "owner": owner}
+    came_of(row, outcome=done.outcome, paged=paged, facts=done.facts, owner=owner)
     row.save(update_fields=["outcome", "reached", "facts"])
     if done.outcome == Outcome.SKIPPED:
         return
-    facts = {"step_run": row.pk, "kind": row.kind, "step": row.step_no + 1, "loop": row.loop + 1, "repeat": row.repeat_no + 1}
-    log = AlertLog.Kind.NOBODY if done.outcome in (Outcome.NOBODY, Outcome.FAILED) else AlertLog.Kind.STEP
-    AlertLog.objects.create(alert=alert, kind=log, facts=facts | {"outcome": row.outcome, "reached": row.reached} | done.facts)
-    place = {"agency_id": alert.agency_id, "governorate_id": alert.governorate_id}
+    line_of(alert, row, done.facts).save(force_insert=True)
     if paged:
-        publish(events.ALERT_PAGED, subject=alert, data={"users": users, "contacts": contacts, "step": row.step_no + 1}, **place)
+        publish_many([paged_event(alert, row)])
     if done.outcome in (Outcome.NOBODY, Outcome.FAILED):
-        publish(events.ALERT_UNREACHED, subject=alert, data={"step": row.step_no + 1}, **place)
+        publish(
+            events.ALERT_UNREACHED, subject=alert, data={"step": row.step_no + 1}, agency_id=alert.agency_id,
+            governorate_id=alert.governorate_id,
+        )  # fmt: skip
         coverage.raise_coverage(alert, run=run, row=row, now=now)
 
 
 def _go_on(run: EscalationRun, then: Then, now: datetime) -> None:
-    """The next step is due so long after this one was RUN (not after it was due)."""
-    if then.place is not None:
-        _move(run, loop=then.place.loop, step_no=then.place.step_no, repeat_no=then.place.repeat_no,
-              next_at=now + timedelta(seconds=then.wait_s), failures=0, last_error="")  # fmt: skip
-    else:  # the last wait is waited too, and then the fallback is told that nobody answered
-        _move(run, step_no=len(run.snapshot.get("steps") or []), repeat_no=0, next_at=now + timedelta(seconds=then.wait_s), failures=0)
+    _move(run, **next_place(run, then, now))
 
 
 def _finish(run: EscalationRun, now: datetime, owner: str) -> None:
