@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.gis.geos import MultiPolygon, Point, Polygon
@@ -31,6 +32,11 @@ pytest_plugins = [
     "alerts.tests.alerting",
     "alerts.tests.servers.fixtures",
 ]
+
+# A property that fails, fails each time and for everybody; `HYPOTHESIS_PROFILE=explore make test` looks for new examples.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+hypothesis.settings.register_profile("explore", deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # Playwright's synchronous driver runs a loop in the thread that also uses the ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

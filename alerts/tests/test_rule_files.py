@@ -163,7 +163,7 @@ rules = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=rules)
 def test_any_rule_goes_out_and_comes_in_again_as_it_was(cast: Any, alerting: Any, burglary: Any, data: dict[str, Any]) -> None:
     code = f"any-{uuid4().hex}"

@@ -65,7 +65,7 @@ anything = st.recursive(
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     source=st.sampled_from([*AlertRule.Source.values, "stars"]),
     condition=anything,

@@ -257,7 +257,7 @@ def test_the_same_receipt_twice_is_one(sms, now):
     assert (delivery.state, delivery.delivered_at, delivery.error_code) == ("delivered", first, "")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     told=st.lists(st.sampled_from(["queued", "sent", "delivered", "read", "failed", "undelivered", "gibberish"]), max_size=6),
     sent_after=st.integers(0, 6),

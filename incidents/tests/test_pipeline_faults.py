@@ -126,7 +126,7 @@ def test_a_step_whose_process_is_killed_is_handed_on_and_nothing_is_stored_twice
 
 
 def test_ctrl_c_stops_the_run_and_stores_nothing_of_the_step_in_hand(places, slow, started):
-    process = started("-c", COMMAND, STEP_SECONDS="0.5")
+    process = started("-c", COMMAND, STEP_SECONDS="1.5")  # nine seconds in all: it is interrupted long before its end
     wait_for(lambda: PipelineStep.objects.filter(status="done").exists() and PipelineStep.objects.filter(status="running").exists())
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(20) == 130

@@ -62,7 +62,7 @@ def send(client, tracker, body, wait=True):
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = client.publish(f"{TOPIC}{tracker}", payload, qos=1)
     if wait:
-        sent.wait_for_publish(5)
+        sent.wait_for_publish(20)
     return sent
 
 
@@ -74,20 +74,24 @@ def carried(force):
     return force
 
 
+def start_and_subscribe(broker):
+    """What is sent from here on is kept for this session."""
+    is_subscribed = threading.Event()
+    broker.client.on_subscribe = lambda *_told: is_subscribed.set()
+    broker.start()
+    assert is_subscribed.wait(30)
+
+
 @pytest.fixture
 def gateway(server, request):
     """A gateway on the broker with a session of its own; ``run_for`` works off what comes, here, in the test's own transaction."""
     made = PositionGateway(Broker(server.gateway_url, client_id=f"test-{request.node.name}"))
-    made.broker.start()
-    deadline = time.monotonic() + 5
-    while not made.broker.client.is_connected() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.2)  # the subscription
+    start_and_subscribe(made.broker)
     yield made
     made.broker.stop()
 
 
-def run_for(gateway, *, expected, patience_s=5.0):
+def run_for(gateway, *, expected, patience_s=20.0):
     deadline, taken = time.monotonic() + patience_s, 0
     while taken < expected and time.monotonic() < deadline:
         messages = gateway.broker.take(most=500, wait_s=0.1)
@@ -161,8 +165,7 @@ def test_a_name_that_is_no_topic_gets_no_account(server, name):
 def test_what_was_not_committed_is_delivered_again(server, carried):
     broker = Broker(server.gateway_url, client_id="test-again")
     first = PositionGateway(broker)
-    broker.start()
-    time.sleep(0.5)
+    start_and_subscribe(broker)
     with device(server.feeder_url) as feeder:
         for seconds in range(-30, 0):
             send(feeder, "T-P1", {"at": at(seconds), "lon": 47.92 + seconds / 1000, "lat": 29.35})
@@ -205,8 +208,7 @@ def test_the_broker_keeps_what_waits_when_it_is_stopped(tmp_path, carried):
     server.start()
     try:
         waiting = Broker(server.gateway_url, client_id="test-restart")
-        waiting.start()
-        time.sleep(0.5)
+        start_and_subscribe(waiting)
         waiting.stop()
         with device(server.feeder_url) as feeder:
             for seconds in range(-50, 0):

@@ -146,7 +146,9 @@ class TestPlanningAgain:
             faulty = {one.unit for one in check_plan(found, units, stops, ways)}
             said = {one.unit for one in found.shortfalls if one.code.startswith("kept_") or one.code == codes.REST_DOES_NOT_FIT}
             cannot = {one.unit for one in found.shortfalls if one.code == codes.SHIFT_TOO_SHORT}
-            assert said <= faulty <= said | cannot
+            # A kept stop that was feared to be late may turn out in time (seed 191): said in vain. Never the other way round.
+            feared = {one.unit for one in found.shortfalls if one.code == codes.KEPT_NOT_IN_TIME}
+            assert said - feared <= faulty <= said | cannot
         for unit, route in zip(left, second.routes, strict=True):
             kept = {(visit.stop, visit.arrive_s, visit.leave_s) for visit in unit.fixed}
             assert kept == {(visit.stop, visit.arrive_s, visit.leave_s) for visit in route.visits if visit.is_fixed}
