@@ -5,20 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Agency, User
+from accounts.models import User
 from alerts.models import OnCallLayer, OnCallOverride, OnCallSchedule, ShiftSwap
 from alerts.services import oncall
 from alerts.services.oncall.reading import with_people
 from alerts.services.oncall.rights import MAX_REASON
 from alerts.services.oncall.schedules import MOST_PEOPLE
-from geography.models import Zone
 from interop.api.authentication import HasScope
 from interop.api.patrol.force_kit import MAX_PK, ForceView
 from interop.api.trust import WritingIsForPeople
@@ -224,13 +222,7 @@ class ScheduleList(OnCallView):
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         told = self.told(MakeScheduleSerializer)
-        agency = Agency.objects.filter(slug=told.pop("agency")).first()
-        code, governorate = told.pop("governorate"), None
-        if code is not None:
-            zones = Zone.objects.level(Zone.Level.GOVERNORATE).among(self.viewer.jurisdiction.governorate_ids)
-            governorate = zones.filter(code=code).order_by("-region__is_default").first()
-        if agency is None or (code is not None and governorate is None):
-            raise Http404
+        agency, governorate = self.owner(told.pop("agency"), told.pop("governorate"))
         layers = _layers(told.pop("layers"))
         made = oncall.make_schedule(by=self.viewer, agency=agency, governorate=governorate, layers=layers, **told)
         return Response(WholeScheduleSerializer(made, context=self.names).data, status=201)

@@ -13,12 +13,11 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Agency, User
+from accounts.models import User
 from alerts.models import Contact, ContactMethod, Importance, NotificationRule, Preferences
 from alerts.services import people
 from alerts.services.people.methods import OF_CONTACTS, OF_PEOPLE
 from alerts.services.people.wishes import MAY_CLIMB
-from geography.models import Zone
 from interop.api.authentication import HasScope
 from interop.api.patrol.force_kit import ForceView, PlaceAskedSerializer, of_place
 from interop.api.trust import WritingIsForPeople
@@ -257,13 +256,7 @@ class ContactList(ContactsView):
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         told = self.told(MakeContactSerializer)
-        agency = Agency.objects.filter(slug=told.pop("agency")).first()
-        code, governorate = told.pop("governorate"), None
-        if code is not None:
-            zones = Zone.objects.level(Zone.Level.GOVERNORATE).among(self.viewer.jurisdiction.governorate_ids)
-            governorate = zones.filter(code=code).order_by("-region__is_default").first()
-        if agency is None or (code is not None and governorate is None):
-            raise Http404
+        agency, governorate = self.owner(told.pop("agency"), told.pop("governorate"))
         return self.shown(people.make_contact(by=self.viewer, agency=agency, governorate=governorate, **told), 201)
 
 

@@ -14,8 +14,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.models import Agency, User
 from core.api.paging import NewestFirst
+from geography.models import Zone
 from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
 from interop.api.trust import WritingIsForPeople
 from interop.models import PartnerKey, Scope
@@ -65,6 +66,17 @@ class ForceView(GenericAPIView[Any]):
         given = kind(data=self.request.query_params)
         given.is_valid(raise_exception=True)
         return {name: value for name, value in given.validated_data.items() if value is not None and value != ""}
+
+    def owner(self, agency: str, governorate: str | None) -> tuple[Agency, Zone | None]:
+        """The agency and the governorate (none where none is named) of these codes, inside the caller's jurisdiction."""
+        whose = Agency.objects.filter(slug=agency).first()
+        where = None
+        if governorate is not None:
+            zones = Zone.objects.level(Zone.Level.GOVERNORATE).among(self.viewer.jurisdiction.governorate_ids)
+            where = zones.filter(code=governorate).select_related("region").order_by("-region__is_default").first()
+        if whose is None or (governorate is not None and where is None):
+            raise Http404
+        return whose, where
 
     def told(self, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         given = kind(data=self.request.data)

@@ -10,7 +10,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Agency
 from geography.models import Zone
 from interop.api.patrol.force_kit import MAX_PK, ForceView, in_window, of_place
 from interop.api.patrol.force_lists import (
@@ -57,11 +56,8 @@ class ShiftMake(ForceView):
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         told = self.told(MakeShiftsRequestSerializer)
-        agency = Agency.objects.filter(slug=told["agency"]).first()
-        zones = Zone.objects.level(Zone.Level.GOVERNORATE).among(self.viewer.jurisdiction.governorate_ids)
-        governorate = zones.filter(code=told["governorate"]).select_related("region").order_by("-region__is_default").first()
-        if agency is None or governorate is None:
-            raise Http404
+        agency, governorate = self.owner(told["agency"], told["governorate"])
+        assert governorate is not None
         made = make_shifts(
             governorate=governorate, agency=agency, first_day=told["first_day"], days=told["days"], by=self.viewer
         )  # fmt: skip
