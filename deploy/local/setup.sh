@@ -7,7 +7,7 @@ profile=${1:-run}
 mkdir -p .stamps
 
 packages=(postgresql-15 postgresql-15-postgis-3 redis-server mosquitto gdal-bin gettext python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core)
-[ "$profile" = dev ] && packages+=(chromium)
+[ "$profile" = dev ] && packages+=(chromium libxml2-utils)
 
 say() { printf '%s  %s\n' "setup   |" "$*"; }
 die() { printf '%s  %s\n' "setup   |" "$*" >&2; exit 1; }

@@ -1,0 +1,5 @@
+"""The command centre's screens of this app: a file a part."""
+
+from interop.admin import inbox, partners
+
+__all__ = ["inbox", "partners"]
