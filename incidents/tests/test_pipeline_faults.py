@@ -33,7 +33,8 @@ from incidents.services.pipeline import run_pipeline
 run_pipeline(trigger="nightly", as_of=datetime.fromisoformat(sys.argv[1]), regions=["kw"], only=["hotspots", "forecasts"])
 """
 COMMAND = """
-import django
+import django, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with Ctrl-C ignored
 django.setup()
 from incidents.tests import slow_steps
 slow_steps.use_slow_steps()
