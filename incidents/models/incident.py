@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.contrib.gis.db import models
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, GistIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -153,6 +153,11 @@ class Incident(models.Model):
             models.Index(fields=["duplicate_of"], name="incident_repeats", condition=Q(duplicate_of__isnull=False)),
             # Every list by time, and the analytics' windows.
             models.Index(fields=["occurred_at"], name="incident_by_time"),
+            # Partners' pages: a key belongs to one agency. By when it happened, and by when it changed.
+            models.Index(fields=["agency", "occurred_at", "id"], name="incident_agency_time"),
+            models.Index(fields=["agency", "changed_at", "id"], name="incident_agency_change"),
+            # Partners' boxes.
+            GistIndex(fields=["location"], name="incident_by_place"),
             # Search in the admin, on the board and in the command bar.
             GinIndex(fields=["search"], name="incident_search"),
         ]

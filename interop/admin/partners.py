@@ -78,7 +78,7 @@ class KeyForm(forms.ModelForm):
 
     class Meta:
         model = PartnerKey
-        fields = ["partner", "name", "scopes", "all_governorates", "governorates", "expiry_date"]
+        fields = ["partner", "name", "scopes", "all_governorates", "governorates", "precision", "expiry_date"]
 
 
 class KeyStanding(admin.SimpleListFilter):
@@ -131,6 +131,7 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
             "may",
             "all_governorates",
             "governorates",
+            "precision",
             "standing",
             "created",
             "created_by",
@@ -170,6 +171,7 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
             governorates=given["governorates"],
             all_governorates=given["all_governorates"],
             expires_at=given["expiry_date"],
+            precision=given["precision"],
         )
         obj.pk = key.pk
 

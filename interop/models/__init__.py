@@ -1,4 +1,4 @@
 from interop.models.inbox import InboxMessage
-from interop.models.partners import Feed, Kind, Partner, PartnerKey, Scope
+from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision, Scope
 
-__all__ = ["Feed", "InboxMessage", "Kind", "Partner", "PartnerKey", "Scope"]
+__all__ = ["Feed", "InboxMessage", "Kind", "Partner", "PartnerKey", "Precision", "Scope"]

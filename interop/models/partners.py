@@ -45,6 +45,14 @@ class Scope(models.TextChoices):
     ALERTS_READ = "alerts:read", _("Read alerts, statistics and who is on call")
 
 
+class Precision(models.TextChoices):
+    """How exactly a key is told where something happened: in every format, on every address, and in what it may filter by."""
+
+    EXACT = "exact", _("Exact")
+    GRID = "100m", _("To 100 metres")
+    AREA = "area", _("To the area")
+
+
 class Partner(models.Model):
     """A system of an agency. It reports for that agency and for no other."""
 
@@ -114,6 +122,13 @@ class PartnerKey(AbstractAPIKey):
         "geography.Zone", blank=True, related_name="+", limit_choices_to={"level": "governorate"}, verbose_name=_("governorates")
     )
     all_governorates = models.BooleanField(default=False, verbose_name=_("every governorate"))
+    precision = models.CharField(
+        max_length=8,
+        choices=Precision,
+        default=Precision.EXACT,
+        verbose_name=_("precision of places"),
+        help_text=_("Less than exact also withholds addresses and descriptions."),
+    )
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("last used"))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("made by")

@@ -14,7 +14,7 @@ from core import audit
 from core.errors import Conflict, Invalid
 from geography.models import Zone
 from incidents.permissions import Actor, require
-from interop.models import Partner, PartnerKey, Scope
+from interop.models import Partner, PartnerKey, Precision, Scope
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -29,6 +29,7 @@ def issue_key(
     governorates: Iterable[Zone] = (),
     all_governorates: bool = False,
     expires_at: datetime | None = None,
+    precision: str = Precision.EXACT,
 ) -> tuple[PartnerKey, str]:
     """Make a key; the second of the pair is the secret, which is kept nowhere and cannot be shown again.
 
@@ -47,6 +48,8 @@ def issue_key(
         problems["governorates"] = _("Choose governorates of the partner's region.")
     if expires_at is not None and expires_at <= timezone.now():
         problems["expires_at"] = _("This time has passed.")
+    if precision not in Precision.values:
+        problems["precision"] = _("Choose at least one of the list.")
     if problems:
         raise Invalid(_("The key cannot be made so."), fields=problems)
     key = PartnerKey(
@@ -55,6 +58,7 @@ def issue_key(
         scopes=sorted(set(scopes)),
         all_governorates=all_governorates,
         expiry_date=expires_at,
+        precision=precision,
         created_by_id=getattr(by, "pk", None),
     )
     secret = PartnerKey.objects.assign_key(key)
@@ -69,6 +73,7 @@ def issue_key(
             "scopes": key.scopes,
             "governorates": [zone.code for zone in places] or "all",
             "expires_at": expires_at.isoformat() if expires_at else None,
+            "precision": key.precision,
         },
     )
     return key, secret

@@ -10,7 +10,7 @@ from django.test import Client
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
 from incidents.models import Incident
-from interop.models import InboxMessage, Kind, Partner, PartnerKey
+from interop.models import InboxMessage, Kind, Partner, PartnerKey, Precision
 from interop.services import issue_key, revoke_key
 from interop.tests.conftest import Caller, message
 
@@ -146,3 +146,14 @@ def test_use_is_noted_at_most_once_a_minute(caller):
     caller.get("incidents")
     again = PartnerKey.objects.get(pk=caller.key.pk).last_used_at
     assert again is not None and again >= first
+
+
+def test_a_key_is_told_places_exactly_unless_it_is_made_with_less(police_system):
+    exact, _secret = issue_key(partner=police_system, name="a", scopes=["incidents:read"], by=None, all_governorates=True)
+    coarse, _secret = issue_key(
+        partner=police_system, name="b", scopes=["incidents:read"], by=None, all_governorates=True, precision=Precision.AREA
+    )
+    assert (exact.precision, coarse.precision) == ("exact", "area")
+    with pytest.raises(Invalid) as refusal:
+        issue_key(partner=police_system, name="c", scopes=["incidents:read"], by=None, all_governorates=True, precision="10km")
+    assert list(refusal.value.fields) == ["precision"]
