@@ -150,6 +150,8 @@ _WRITTEN_BY_SERVICES = frozenset(
         "incidents.suppression",
         "incidents.handover",
         "interop.inboxmessage",
+        "interop.batchjob",
+        "interop.batchrow",
         "patrol.assignment",
         "patrol.assignmentlog",
         "patrol.fieldaction",

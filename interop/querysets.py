@@ -9,7 +9,7 @@ from rest_framework_api_key.models import BaseAPIKeyManager
 from accounts.jurisdiction import jurisdiction_of
 
 if TYPE_CHECKING:
-    from interop.models import InboxMessage, PartnerKey  # noqa: F401
+    from interop.models import BatchJob, InboxMessage, PartnerKey  # noqa: F401
 
 
 _VERSION = """
@@ -69,3 +69,16 @@ class InboxQuerySet(models.QuerySet["InboxMessage"]):
     def refused(self) -> InboxQuerySet:
         """What waits for a person: rejected or dead."""
         return self.filter(status__in=["dead", "rejected"])
+
+
+class JobQuerySet(models.QuerySet["BatchJob"]):
+    def visible_to(self, viewer: object) -> JobQuerySet:
+        """A partner's system sees the jobs of its own key and no other; a person those of the agencies they see."""
+        if getattr(viewer, "audit_kind", "") == "key":
+            return self.filter(key_id=getattr(viewer, "pk", None))
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self if agencies is None else self.filter(agency_id__in=sorted(agencies))
+
+    def unfinished(self) -> JobQuerySet:
+        """What the workers have still to do, the one that has waited longest first: no long batch holds up a short one."""
+        return self.filter(state__in=["queued", "running"]).order_by(models.F("worked_at").asc(nulls_first=True), "id")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from interop.services import look_for_silence, sweep_inbox
+from interop.services import forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
 
 
 @shared_task(name="interop.sweep_inbox", queue="critical")
@@ -15,3 +15,15 @@ def sweep_inbox_task() -> None:
 def look_for_silence_task() -> None:
     """Twice a minute: feeds that have gone silent, and those that are back."""
     look_for_silence()
+
+
+@shared_task(name="interop.work_on_batches")
+def work_on_batches_task() -> None:
+    """When a batch is queued, and every few seconds. Turns are short: what else waits for this worker is not held up by a long batch."""
+    work_on_batches(seconds=4)
+
+
+@shared_task(name="interop.forget_old_batches", queue="bulk")
+def forget_old_batches_task() -> None:
+    """Once a night."""
+    forget_old_batches()

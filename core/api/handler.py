@@ -51,6 +51,8 @@ def _from_framework(exc: exceptions.APIException, request: Any) -> Response:
     headers = {}
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
+    if accepted := getattr(exc, "accept_encoding", None):
+        headers["Accept-Encoding"] = accepted
     if wait := getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(wait))
     if isinstance(exc, exceptions.ValidationError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
@@ -20,11 +21,18 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The answer names what is taken (RFC 9110, section 12.5.3)."""
+
+    accept_encoding = "gzip, identity"
+
+
 class StrictJSONParser(BaseParser):
     """What the standard library would let pass and the database or the next reader would choke on is refused here, in words.
 
-    A view may name ``max_body_bytes``. The parsed body's canonical bytes (names sorted) are left on the view's request as
-    ``canonical_body``: its digest is the body's identity.
+    A view may name ``max_body_bytes``: the most it reads, and the most that a body compressed with gzip becomes. What comes over the
+    wire is never more than ``API_MAX_BYTES``, compressed or not. The parsed body's canonical bytes (names sorted) are left on the
+    view's request as ``canonical_body``: its digest is the body's identity.
     """
 
     media_type = "application/json"
@@ -32,20 +40,43 @@ class StrictJSONParser(BaseParser):
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         context = parser_context or {}
         request = context.get("request")
-        encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity") if request is not None else "identity"
-        if encoding.lower() not in ("identity", ""):
-            raise UnsupportedMediaType(media_type or "", detail=_("The body must not be compressed: Content-Encoding is not supported."))
+        encoding = request.META.get("HTTP_CONTENT_ENCODING", "") if request is not None else ""
+        encoding = encoding.strip().lower() or "identity"
+        if encoding not in ("identity", "gzip"):
+            raise UnsupportedEncoding(media_type or "", detail=_("A body comes as it is or compressed with gzip, in no other way."))
         charset = _CHARSET.search(media_type or "")
         if charset and charset.group(1).lower() not in ("utf-8", "utf8"):
             raise UnsupportedMediaType(media_type or "", detail=_("JSON is written in UTF-8."))
         limit = getattr(context.get("view"), "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            raise PayloadTooLarge(limit)
+        on_the_wire = min(limit, settings.API_MAX_BYTES)
+        raw = stream.read(on_the_wire + 1)
+        if len(raw) > on_the_wire:
+            raise PayloadTooLarge(on_the_wire)
+        if encoding == "gzip":
+            raw = inflate(raw, limit)
         value, canonical = parse_json(raw)
         if request is not None:
             request.canonical_body = canonical
         return value
+
+
+def inflate(packed: bytes, limit: int) -> bytes:
+    """What ``packed`` (one gzip member) holds, read no further than ``limit``: a bomb costs its limit and no more.
+
+    A file of several members is refused: nobody sends one, and a million empty ones would cost more than they hold.
+    """
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        raw = stream.decompress(packed, limit + 1)
+    except zlib.error as error:
+        raise ParseError(_("The body says it is compressed with gzip, and is not.")) from error
+    if len(raw) > limit:
+        raise PayloadTooLarge(limit)
+    if not stream.eof:
+        raise ParseError(_("The compressed body breaks off before its end."))
+    if stream.unused_data:
+        raise ParseError(_("Something stands behind the end of the compressed body."))
+    return raw
 
 
 def parse_json(raw: bytes) -> tuple[Any, bytes]:

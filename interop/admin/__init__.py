@@ -1,5 +1,5 @@
 """The command centre's screens of this app: a file a part."""
 
-from interop.admin import inbox, partners
+from interop.admin import inbox, jobs, partners
 
-__all__ = ["inbox", "partners"]
+__all__ = ["inbox", "jobs", "partners"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.exceptions import ParseError
@@ -15,17 +16,19 @@ from rest_framework.views import APIView
 from core.api.errors import CONTENT_TYPE, ProblemSerializer, problem_response
 from core.errors import DomainError
 from interop.api.authentication import HasScope, KeyAuthentication
+from interop.api.jobs import JobSerializer, job_url
 from interop.api.serializers import BatchReceiptSerializer, ReceiptSerializer, incident_url
 from interop.messages import MESSAGES
 from interop.models import Kind, PartnerKey, Scope
-from interop.services import Outcome, Receipt, receive_message, receive_messages
-from interop.services.inbox import faults_of
+from interop.services import Outcome, Receipt, queue_batch, receive_message, receive_messages
+from interop.services.batches import STATUS_OF
+from interop.services.inbox import canonical_of, faults_of
 
 SINGLE_MAX_BYTES = 2 * 2**20
-BATCH_MAX_BYTES = 10 * 2**20
-BATCH_MAX_ROWS = 1_000
+BATCH_MAX_BYTES = 20 * 2**20
+BATCH_MAX_ROWS = 10_000
+AT_ONCE_MAX_ROWS = 1_000
 _IDEMPOTENCY_KEY = re.compile(r"[\x21\x23-\x2b\x2d-\x7e]{1,100}")
-STATUS_OF = {Outcome.OPENED: 201, Outcome.REPEATED: 200, Outcome.KEPT: 202, Outcome.REJECTED: 422}
 
 
 def idempotency_key_of(request: Request) -> str:
@@ -68,7 +71,10 @@ class Intake(APIView):
 
 
 class BatchIntake(Intake):
-    """Up to a thousand messages of the view's kind. Each row stands for itself."""
+    """Up to ten thousand messages of the view's kind. Each row stands for itself.
+
+    Up to a thousand are answered at once, unless the caller would rather not wait; more become a job.
+    """
 
     max_body_bytes = BATCH_MAX_BYTES
 
@@ -80,6 +86,8 @@ class BatchIntake(Intake):
             errors = [{"field": "", "code": "not_a_batch", "detail": sorry}]
             none: dict[str, Any] = dict.fromkeys(map(str, Outcome), 0)
             return problem_response(status=422, detail=sorry, errors=errors, request=request, **none, results=[])
+        if len(rows) > AT_ONCE_MAX_ROWS or prefers_no_wait(request):
+            return self.queued(request, rows)
         answers = receive_messages(key=_key(request), kind=self.kind, bodies=rows, idempotency_key=idempotency_key_of(request))
         results = [_result(index, answer, request) for index, answer in enumerate(answers)]
         counts = {str(outcome): sum(row["outcome"] == outcome for row in results) for outcome in Outcome}
@@ -88,6 +96,22 @@ class BatchIntake(Intake):
             sorry = _("No message of the batch was taken.")
             return problem_response(status=422, detail=sorry, errors=errors, request=request, **counts, results=results)
         return Response({**counts, "results": results}, status=201 if counts["opened"] else 200)
+
+    def queued(self, request: Request, rows: list[Any]) -> Response:
+        canonical = getattr(request, "canonical_body", None) or canonical_of(request.data)
+        queued = queue_batch(
+            key=_key(request), kind=self.kind, bodies=rows, canonical=canonical, idempotency_key=idempotency_key_of(request)
+        )
+        headers = {"Location": job_url(queued.job, request)}
+        if prefers_no_wait(request):
+            headers["Preference-Applied"] = "respond-async"
+        return Response(JobSerializer(queued.job, context={"request": request}).data, status=202, headers=headers)
+
+
+def prefers_no_wait(request: Request) -> bool:
+    """Whether the caller asks for a job (RFC 7240)."""
+    given = request.META.get("HTTP_PREFER", "")
+    return any(word.partition(";")[0].strip().lower() == "respond-async" for word in given.split(","))
 
 
 def _result(index: int, answer: Receipt | DomainError, request: Request) -> dict[str, Any]:
@@ -137,6 +161,8 @@ _HEADER = OpenApiParameter(
     description="Makes a repeat safe where the message has no id of its own: 1 to 100 visible ASCII characters, no comma, no quote.",
 )
 
+_PREFER = OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, description="`respond-async`: answer with a job at once (RFC 7240).")
+
 
 def intake_views() -> list[tuple[str, type[Intake], type[BatchIntake]]]:
     """A pair of views for every kind, each documented with its own fields."""
@@ -182,14 +208,20 @@ def _batch(kind: Kind) -> type[BatchIntake]:
         operation_id=f"send_{kind.value.replace('-', '_')}_batch",
         tags=["ingest"],
         summary=f"Send up to {BATCH_MAX_ROWS:,} messages: {kind.value}",
-        description="Each row stands for itself: the good ones go in, the others are named by index and field. 201 where at least one "
-        "incident was opened, 200 where every row taken was a repeat, 422 where no row was taken.",
-        parameters=[_HEADER],
+        description="Each row stands for itself: the good ones go in, the others are named by index and field.\n\n"
+        f"Up to {AT_ONCE_MAX_ROWS:,} rows are answered at once: 201 where at least one incident was opened, 200 where every row taken "
+        "was a repeat, 422 where no row was taken. More rows, or any with `Prefer: respond-async`, are kept safely and answered with 202 "
+        "and a job, which says how far it is and what became of each row. An Idempotency-Key then stands for the whole batch: the same "
+        "body gives the same job, another one 409.\n\n"
+        f"A body comes as it is or with `Content-Encoding: gzip`: at most {settings.API_MAX_BYTES >> 20} MiB as sent and "
+        f"{BATCH_MAX_BYTES >> 20} MiB when read.",
+        parameters=[_HEADER, _PREFER],
         request={"application/json": rows},
         examples=[OpenApiExample(kind.value, value=[message.example], request_only=True)],
         responses={
             201: OpenApiResponse(BatchReceiptSerializer, description="At least one incident was opened."),
             200: OpenApiResponse(BatchReceiptSerializer, description="Nothing new: every row taken was a repeat."),
+            202: OpenApiResponse(JobSerializer, description="Kept safely; the job takes it in."),
             (422, CONTENT_TYPE): OpenApiResponse(BatchProblemSerializer, description="No row was taken."),
         },
     )

@@ -10,6 +10,7 @@ from interop.api.handover import HandoverDetail, HandoverList, SuppressionLift, 
 from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpotTrackDetail
 from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
+from interop.api.jobs import JobCancel, JobDetail, JobList, JobResults, JobResultsCsv
 from interop.api.runs import RunCancel, RunDetail, RunList
 from interop.api.summary import SummaryView
 from interop.api.surfaces import NearRepeatList, SurfaceCell, SurfaceCsv, SurfaceDetail, SurfaceGeoJson, SurfaceList
@@ -50,6 +51,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-surface-cell",
     ),
     path("near-repeat-tests", NearRepeatList.as_view(), name="api-near-repeat-tests"),
+    path("jobs", JobList.as_view(), name="api-jobs"),
+    path("jobs/<int:pk>", JobDetail.as_view(), name="api-job"),
+    path("jobs/<int:pk>/cancel", JobCancel.as_view(), name="api-job-cancel"),
+    path("jobs/<int:pk>/results", JobResults.as_view(), name="api-job-results"),
+    path("jobs/<int:pk>/results.csv", JobResultsCsv.as_view(), name="api-job-results-csv"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))

@@ -1,5 +1,6 @@
 """The verbs of this app."""
 
+from interop.services.batches import cancel_batch, forget_old_batches, queue_batch, work_on_batches
 from interop.services.inbox import (
     Outcome,
     Receipt,
@@ -17,13 +18,17 @@ __all__ = [
     "Outcome",
     "Receipt",
     "Replay",
+    "cancel_batch",
+    "forget_old_batches",
     "issue_key",
     "look_for_silence",
     "note_use",
     "process_message",
+    "queue_batch",
     "receive_message",
     "receive_messages",
     "replay_messages",
     "revoke_key",
     "sweep_inbox",
+    "work_on_batches",
 ]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,7 +32,7 @@ logger = logging.getLogger("khareetaty.intake")
 
 MAX_ATTEMPTS = 5
 MAX_KEPT_BYTES = 256 * 1024
-TOGETHER = 50
+TOGETHER = 50  # messages in one transaction
 Status = InboxMessage.Status
 Fault = dict[str, str]
 
@@ -57,7 +57,7 @@ class Receipt:
 class KeyReused(DomainError):
     """An idempotency key stands for one content."""
 
-    status, code = 422, "idempotency_key_reused"
+    status, code = 409, "idempotency_key_reused"
 
 
 class IdReused(Conflict):
@@ -120,16 +120,19 @@ def receive_message(*, key: PartnerKey, kind: str, body: Any, idempotency_key: s
     return letter if isinstance(letter, Receipt) else _settle(letter)
 
 
-def receive_messages(*, key: PartnerKey, kind: str, bodies: Sequence[Any], idempotency_key: str = "") -> list[Receipt | DomainError]:
+def receive_messages(
+    *, key: PartnerKey, kind: str, bodies: Sequence[Any], idempotency_key: str = "", numbers: Sequence[int] | None = None
+) -> list[Receipt | DomainError]:
     """Take many messages in, each for itself, and answer in their order: a receipt, or what ``receive_message`` would have raised.
 
-    They are committed some tens at a time; where one of them cannot go in, its companions are taken one by one.
+    They are committed some tens at a time; where one of them cannot go in, its companions are taken one by one. ``numbers`` are their
+    places in the batch that the idempotency key stands for, where this is a part of one.
     """
     require(key, "open")
     feed = feed_of(partner=key.partner, kind=kind)
     letters = [
         _read(feed=feed, kind=kind, body=body, idempotency_key=f"{idempotency_key[:90]}:{index}" if idempotency_key else "", key=key)
-        for index, body in enumerate(bodies)
+        for index, body in zip(numbers or range(len(bodies)), bodies, strict=True)
     ]
     answers: list[Receipt | DomainError] = []
     for start in range(0, len(letters), TOGETHER):
@@ -145,7 +148,8 @@ def _take_together(letters: Sequence[_Letter | Receipt]) -> list[Receipt | Domai
     try:
         with transaction.atomic():
             return [_take(letter, savepoint=False) for letter in letters if isinstance(letter, _Letter)]
-    except (DomainError, _KnownAlready, DatabaseError):
+    except Exception:
+        # Taken one by one, each says what is wrong with it; what is our fault is logged and kept there.
         return None
 
 

@@ -43,6 +43,8 @@ def is_problem(answer, status, word=""):
         (b'{"a": 1, "a": 2}', "stands twice"),
         (b'{"a": {"b": 1, "b": 1}}', "“b”"),
         (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}", "nested too deeply"),
         (b'{"a": "\\ud800"}', "surrogate"),
         (b'{"a": "x\\u0000y"}', "NUL"),
@@ -84,11 +86,45 @@ def test_another_form_than_json_is_415(caller, burglary_report, content_type):
     assert is_problem(caller.post(MOI, orjson.dumps(burglary_report), raw=True, content_type=content_type), 415)
 
 
-def test_a_compressed_body_and_another_charset_are_415(caller, burglary_report):
+def test_a_body_may_come_compressed_with_gzip_and_is_the_same_message(caller, burglary_report):
     packed = gzip.compress(orjson.dumps(burglary_report))
-    for body in (packed, packed[:40]):
-        assert is_problem(caller.post(MOI, body, raw=True, Content_Encoding="gzip"), 415, "compressed")
+    assert caller.post(MOI, packed, raw=True, Content_Encoding="gzip").status_code == 201
+    assert caller.post(MOI, packed, raw=True, Content_Encoding="GZIP").status_code == 200
+    assert caller.post(MOI, burglary_report, Content_Encoding="identity").status_code == 200
+    assert caller.post(f"{MOI}/batch", gzip.compress(orjson.dumps([burglary_report])), raw=True, Content_Encoding="gzip").status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "x"])
+def test_another_compression_and_another_charset_are_415(caller, burglary_report, encoding):
+    packed = gzip.compress(orjson.dumps(burglary_report))
+    answer = caller.post(MOI, packed, raw=True, Content_Encoding=encoding)
+    assert is_problem(answer, 415, "gzip") and answer["Accept-Encoding"] == "gzip, identity"
     assert is_problem(caller.post(MOI, b"{}", raw=True, content_type="application/json; charset=utf-16"), 415)
+
+
+def test_a_broken_gzip_body_is_400_and_says_how_it_is_broken(caller, burglary_report):
+    packed = gzip.compress(orjson.dumps(burglary_report))
+    for body, word in (
+        (packed[:40], "breaks off"),
+        (orjson.dumps(burglary_report), "is not"),
+        (packed + packed, "behind the end"),
+        (packed[:-8] + b"\0" * 8, "is not"),
+        (gzip.compress(b'{"a": NaN}'), "NaN"),
+        (gzip.compress(b"[" * 100_000), "nested too deeply"),
+    ):
+        assert is_problem(caller.post(MOI, body, raw=True, Content_Encoding="gzip"), 400, word)
+
+
+def test_a_gzip_bomb_is_413_at_the_limit_of_what_it_becomes(caller):
+    bomb = gzip.compress(b" " * (64 * 2**20))
+    assert len(bomb) < 100_000
+    assert is_problem(caller.post(MOI, bomb, raw=True, Content_Encoding="gzip"), 413, "2097152")
+    assert is_problem(caller.post(f"{MOI}/batch", bomb, raw=True, Content_Encoding="gzip"), 413, str(20 * 2**20))
+
+
+def test_a_body_of_50_mb_is_413_compressed_or_not(caller):
+    for encoding in ("identity", "gzip"):
+        assert is_problem(caller.post(f"{MOI}/batch", bytes(50 * 2**20), raw=True, Content_Encoding=encoding), 413)
 
 
 def test_a_body_too_large_for_the_address_is_413(caller, burglary_report):

@@ -1,0 +1,14 @@
+"""A row of each of the intake's own tables, for the walk through the command centre."""
+
+from __future__ import annotations
+
+from interop.models import BatchJob, BatchRow, Partner, PartnerKey
+
+
+def rows_of_inbound(cast, places, source, incident):
+    partner = Partner.objects.create(slug="batches", name="Batches", agency=cast.police, region=places.region, kinds=["moi-incident"])
+    key = PartnerKey(partner=partner, name="walk", scopes=["incidents:write"], all_governorates=True)
+    PartnerKey.objects.assign_key(key)
+    key.save()
+    job = BatchJob.objects.create(key=key, source=source, kind="moi-incident", digest="0" * 64, total=1, agency_id=cast.police.pk)
+    BatchRow.objects.create(job=job, index=0, body={"report_number": "1"}, incident=incident)
