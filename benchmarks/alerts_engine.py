@@ -29,6 +29,8 @@ def run(report: Report) -> None:
     from django.core.management import call_command
     from django.db import connection
 
+    from core.relay import enlist_readers
+
     call_command("migrate", verbosity=0)
     call_command("load_gazetteer", verbosity=0)
     world = _world()
@@ -37,8 +39,9 @@ def run(report: Report) -> None:
     report.row(
         SECTION, "load of the machine before measuring", os.getloadavg()[0], "", "others' work on the same cores shows in every figure"
     )
+    enlist_readers()
     with _program("manage.py", "relay"):
-        time.sleep(4)
+        _until_it_reads()
         over = threading.Event()
         seen: dict[int, float] = {}
         prober = threading.Thread(target=_probe, args=(each.pk, seen, over))
@@ -59,6 +62,21 @@ def run(report: Report) -> None:
     report.row(SECTION, "alerts twice", _twice(each.pk), "", "of one incident by one rule")
     _backlog(report, world)
     connection.close()
+
+
+def _until_it_reads() -> None:
+    """The relay is up when its reader of rules has passed an event of ours."""
+    from alerts.services.escalation.auditor import RULES_CURSOR
+    from core.events import publish
+    from core.models import Event, EventCursor
+
+    mark = publish("bench.begun")
+    for _n in range(1_000):
+        seq = Event.objects.filter(pk=mark.pk).values_list("seq", flat=True).get()
+        if seq is not None and EventCursor.objects.filter(name=RULES_CURSOR, seq__gte=seq).exists():
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the relay did not start")
 
 
 def _history(world: Any) -> None:

@@ -80,6 +80,16 @@ def connect() -> psycopg.Connection[Any]:
     )
 
 
+def enlist_readers() -> None:
+    """Give every reader met for the first time its cursor, so that it hears what happens from now on, however late the relay starts."""
+    with connect() as db:
+        head, count = number_pending(db)
+        while count == BATCH:
+            head, count = number_pending(db)
+    for subscriber in find_subscribers():
+        enlist(subscriber, head=head)
+
+
 class Relay:
     """``run`` until told to stop; whatever happens to the database or to Redis is waited out."""
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from core import relay
 from core.events import LOG_CURSOR, log_head, publish
 from core.models import Event, EventCursor
-from core.relay import Relay, connect, number_pending
+from core.relay import Relay, connect, enlist_readers, number_pending
 from core.subscribers import Subscriber, advance, enlist, find_subscribers
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -322,6 +322,21 @@ def test_a_new_subscriber_begins_with_what_happens_next_unless_it_asks_for_histo
     enlist(Subscriber("historian", print, from_the_start=True), head=5)
     enlist(Subscriber("new", print), head=9)
     assert dict(EventCursor.objects.values_list("name", "seq")) == {"new": 5, "historian": 0}
+
+
+def test_what_happens_before_the_relays_first_start_is_heard_all_the_same():
+    publish("test.before")
+    enlist_readers()
+    names = {subscriber.name for subscriber in find_subscribers()}
+    begun = dict(EventCursor.objects.filter(name__in=names).values_list("name", "seq"))
+    head = EventCursor.objects.get(name=LOG_CURSOR).seq
+    assert begun.keys() == names and head >= 1
+    assert set(begun.values()) <= {0, head}
+    publish("test.after")
+    with connect() as db:
+        assert number_pending(db)[0] == head + 1
+    enlist_readers()
+    assert dict(EventCursor.objects.filter(name__in=names).values_list("name", "seq")) == begun
 
 
 def test_a_subscriber_hears_only_the_types_it_names_and_still_moves_past_the_others():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +18,14 @@ from alerts.models import Alert, HeldFiring, Occurrence
 from alerts.services.alerts import Seen, open_alert
 from alerts.services.alerts.opening_many import Draft, open_new
 from alerts.services.alerts.quiets import Quiets
-from alerts.services.engine.evaluation import Firing, is_worse
+from alerts.services.engine.compiled import Rules, active_rules
+from alerts.services.engine.counting import count
+from alerts.services.engine.evaluation import Fact, Firing, is_worse
 from alerts.services.engine.words import titles
 
 HOUR = timedelta(hours=1)
 MOST_SEEN = 500
+MOST_ASKS = 50  # counts of one group that wait for one cooldown
 
 
 @dataclass
@@ -54,33 +57,35 @@ class Gates:
     open: dict[str, int]
     recent: dict[int, list[_Recent]]
     in_hour: dict[int, int]
-    told: set[tuple[str, int | None, int | None]]
+    told: set[tuple[str, int | None, int | None]] = field(default_factory=set)
 
     @classmethod
     def read(cls, firings: Sequence[Firing], now: datetime) -> Gates:
         rules = {firing.rule.pk: firing.rule.rule for firing in firings}
         prints = {firing.fingerprint for firing in firings}
-        longest = max([max(rule.cooldown_zone_min, rule.cooldown_type_min) for rule in rules.values()] + [0])
+        cooling = {pk: longest for pk, rule in rules.items() if (longest := max(rule.cooldown_zone_min, rule.cooldown_type_min))}
         recent: dict[int, list[_Recent]] = defaultdict(list)
-        if longest:
-            rows = Alert.objects.filter(rule_id__in=rules, kind=Alert.Kind.RULE, opened_at__gt=now - timedelta(minutes=longest))
+        if cooling:
+            since = now - timedelta(minutes=max(cooling.values()))
+            rows = Alert.objects.filter(rule_id__in=cooling, kind=Alert.Kind.RULE, opened_at__gt=since)
             for rule_id, *row in rows.values_list("rule_id", "opened_at", "zone_id", "type_code", "level"):
                 recent[rule_id].append(_Recent(*row))
         in_hour = Alert.objects.filter(rule_id__in=rules, kind=Alert.Kind.RULE, opened_at__gt=now - HOUR)
-        seen = [one for firing in firings for one in firing.fact.seen]
-        events = {one.event_id for one in seen if one.event_id is not None}
-        incidents = {one.incident_id for one in seen if one.event_id is None and one.incident_id is not None}
-        told: set[tuple[str, int | None, int | None]] = set()
-        for wanted in ({"event_id__in": events} if events else None, {"incident_id__in": incidents} if incidents else None):
-            if wanted is not None:
-                rows_told = Occurrence.objects.filter(alert__rule_id__in=rules, **wanted)
-                told |= set(rows_told.values_list("alert__fingerprint", "event_id", "incident_id"))
         return cls(
             open=dict(Alert.objects.open().filter(fingerprint__in=prints).values_list("fingerprint", "pk")),
             recent=recent,
             in_hour={row["rule_id"]: row["n"] for row in in_hour.order_by().values("rule_id").annotate(n=Tally("pk"))},
-            told=told,
         )
+
+    def read_told(self, firings: Sequence[Firing]) -> None:
+        rules = {firing.rule.pk for firing in firings}
+        seen = [one for firing in firings for one in firing.fact.seen]
+        events = {one.event_id for one in seen if one.event_id is not None}
+        incidents = {one.incident_id for one in seen if one.event_id is None and one.incident_id is not None}
+        for wanted in ({"event_id__in": events} if events else None, {"incident_id__in": incidents} if incidents else None):
+            if wanted is not None:
+                rows_told = Occurrence.objects.filter(alert__rule_id__in=rules, **wanted)
+                self.told |= set(rows_told.values_list("alert__fingerprint", "event_id", "incident_id"))
 
     def is_told(self, firing: Firing) -> bool:
         """Whether an alert of this group stands for all of it already: the log read twice, a count in which nothing is new."""
@@ -111,7 +116,9 @@ class Gates:
         self.in_hour[firing.rule.pk] = self.in_hour.get(firing.rule.pk, 0) + 1
 
 
-def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = None, is_due: bool = False) -> Applied:
+def apply(
+    firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = None, is_due: bool = False, rules: Rules | None = None
+) -> Applied:
     """Open, join, hold back. ``is_due``: they were held back before, and their time has come.
 
     What opens is written for the whole batch at once; several firings of one group in a batch are one alert.
@@ -123,7 +130,18 @@ def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = N
     quiets = quiets or Quiets.at(now)
     opening: dict[str, Firing] = {}
     holding: list[tuple[Firing, str, datetime]] = []
+    going: list[Firing] = []
     for firing in firings:
+        # A count is counted again when its cooldown ends: what it stands for now need not be known.
+        wait = gates.cooldown(firing, now) if firing.ask is not None and not is_due and firing.fingerprint not in gates.open else None
+        if wait is None:
+            going.append(firing)
+        else:
+            holding.append((firing, *wait))
+            done.held += 1
+    going = named(going, rules)
+    gates.read_told(going)
+    for firing in going:
         is_open = firing.fingerprint in gates.open
         if gates.is_told(firing):
             done.known += 1
@@ -158,6 +176,18 @@ def apply(firings: Sequence[Firing], *, now: datetime, quiets: Quiets | None = N
     done.opened += len(opening)
     hold_all(holding)
     return done
+
+
+def named(firings: Sequence[Firing], rules: Rules | None) -> list[Firing]:
+    """The firings, with the incidents that a count has only counted so far."""
+    asks = {firing.ask for firing in firings if firing.ask is not None}
+    counts = count(list(asks), rules or active_rules()) if asks else {}
+    return [
+        firing
+        if firing.ask is None
+        else replace(firing, ask=None, fact=replace(firing.fact, seen=counts[firing.ask].seen if firing.ask in counts else ()))
+        for firing in firings
+    ]
 
 
 def merged(first: Firing, second: Firing) -> Firing:
@@ -263,35 +293,51 @@ def hold_all(holding: Sequence[tuple[Firing, str, datetime]]) -> None:
     """Keep them for when the cooldown ends. What comes later takes its place, keeps what it stood for, and waits no longer."""
     if not holding:
         return
-    wanted = {(firing.rule.pk, firing.fingerprint) for firing, _held_by, _due_at in holding}
+    wanted: dict[tuple[int, str], list[tuple[Firing, str, datetime]]] = defaultdict(list)
+    for one in holding:
+        wanted[one[0].rule.pk, one[0].fingerprint].append(one)
     rows = HeldFiring.objects.select_for_update().filter(fingerprint__in={one for _rule, one in wanted}).order_by("pk")
     known = {(row.rule_id, row.fingerprint): row for row in rows}
-    fresh: dict[tuple[int, str], HeldFiring] = {}
-    for firing, held_by, due_at in holding:
-        at, draft = (firing.rule.pk, firing.fingerprint), draft_of(firing)
-        row = known.get(at) or fresh.get(at)
+    fresh: list[HeldFiring] = []
+    changed: list[HeldFiring] = []
+    for at, mine in wanted.items():
+        row = known.get(at)
+        draft = row.draft if row is not None else draft_of(mine[0][0])
+        for firing, _held_by, _due_at in mine if row is not None else mine[1:]:
+            draft = joined_drafts(draft, draft_of(firing))
         if row is None:
-            fresh[at] = HeldFiring(rule=firing.rule.rule, fingerprint=firing.fingerprint, held_by=held_by, due_at=due_at, draft=draft)
-        else:
-            row.draft = joined_drafts(row.draft, draft)
-    HeldFiring.objects.bulk_create(fresh.values(), ignore_conflicts=True)
-    HeldFiring.objects.bulk_update(known.values(), ["draft"])
+            firing, held_by, due_at = mine[0]
+            fresh.append(HeldFiring(rule=firing.rule.rule, fingerprint=firing.fingerprint, held_by=held_by, due_at=due_at, draft=draft))
+        elif draft != row.draft:
+            row.draft = draft
+            changed.append(row)
+    HeldFiring.objects.bulk_create(fresh, ignore_conflicts=True)
+    HeldFiring.objects.bulk_update(changed, ["draft"])
 
 
 def joined_drafts(old: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The worse of two, the newer where they are alike, with all that either stands for."""
+    """The worse of two, the newer where they are alike, with all that either stands for; of counts all that are to be counted again."""
+    if new["fact"]["type"] == "count":
+        why = old["fact"]["why"]
+        asks = [*why["asks"], *(one for one in new["fact"]["why"]["asks"] if one not in why["asks"])][:MOST_ASKS]
+        return {**old, "fact": {**old["fact"], "why": {**why, "asks": asks}}}
     seen = {(one["event_id"], one["incident_id"]): one for one in (*old.get("seen", []), *new["seen"])}
     kept = dict(old) if is_worse(old.get("level", "low"), new["level"]) else new
     return {**kept, "seen": list(seen.values())[-MOST_SEEN:]}
 
 
+_OF_A_FACT = tuple(one.name for one in fields(Fact) if one.name != "seen")
+
+
 def draft_of(firing: Firing) -> dict[str, Any]:
-    """All that is needed to open it later, in plain values."""
-    fact = asdict(firing.fact)
-    fact.pop("seen")
+    """All that is needed to open it later, in plain values. Of a count: what to count again."""
+    fact = {name: getattr(firing.fact, name) for name in _OF_A_FACT}
     fact["places"] = sorted(firing.fact.places)
     fact["at"] = firing.fact.at.isoformat()
     fact["subject"] = list(firing.fact.subject)
+    if firing.fact.type == "count":
+        fact["why"] = {"asks": firing.fact.why["asks"]}
+        return {"fact": fact, "level": firing.level, "seen": []}
     return {
         "fact": fact,
         "level": firing.level,

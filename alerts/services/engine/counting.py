@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from alerts.services.alerts import Seen
 from alerts.services.engine.compiled import CompiledRule, Rules
 from alerts.services.rules.conditions import CountCondition
 from incidents.lifecycle import EXITS
@@ -42,6 +43,11 @@ class Count:
     ids: tuple[int, ...]
     times: tuple[datetime, ...]
     is_synthetic: bool
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """What it stands for; nothing where it was only counted."""
+        return tuple(Seen(at=at, incident_id=pk) for at, pk in zip(self.times, self.ids, strict=True))
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,7 @@ FROM jsonb_to_recordset(%s::jsonb) AS ask(
 CROSS JOIN LATERAL (
     SELECT i.type_id, count(*) FILTER (WHERE i.occurred_at > ask.since) AS now,
         count(*) FILTER (WHERE i.occurred_at <= ask.since) AS before,
-        (array_agg(i.id ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS ids,
-        (array_agg(i.occurred_at ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS times,
+        {named}
         bool_or(i.is_synthetic) FILTER (WHERE i.occurred_at > ask.since) AS is_synthetic
     FROM incidents_incident i
     WHERE i.{column} = ask.zone AND i.occurred_at > ask.before AND i.occurred_at <= ask.until AND i.state <> ALL(%s)
@@ -108,6 +113,9 @@ CROSS JOIN LATERAL (
     GROUP BY i.type_id
 ) found
 """
+_NAMED = """(array_agg(i.id ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS ids,
+        (array_agg(i.occurred_at ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS times,"""
+_UNNAMED = "NULL::bigint[] AS ids, NULL::timestamptz[] AS times,"
 # In a replay an incident counts from the moment it was known; what came by an import of history is taken as known when it occurred.
 _KNOWN = " AND (i.received_at <= ask.until OR i.received_at > i.occurred_at + interval '2 days')"
 
@@ -124,9 +132,9 @@ class _Scan:
     as_of: datetime
 
 
-def count(asks: Sequence[Ask], rules: Rules, *, as_it_was_known: bool = False) -> dict[Ask, Count]:
+def count(asks: Sequence[Ask], rules: Rules, *, as_it_was_known: bool = False, with_names: bool = True) -> dict[Ask, Count]:
     """All of them: a statement for each kind of zone, and in it one scan of a zone's window for all rules and types that ask for it.
-    ``as_it_was_known``: for a replay, without what was reported only later."""
+    ``as_it_was_known``: for a replay, without what was reported only later. ``with_names``: and which incidents they are."""
     scans: dict[_Scan, list[Ask]] = defaultdict(list)
     for ask in dict.fromkeys(asks):
         scans[_scan_of(ask, rules)].append(ask)
@@ -135,7 +143,8 @@ def count(asks: Sequence[Ask], rules: Rules, *, as_it_was_known: bool = False) -
         by_kind[scan.per].append(scan)
     found: dict[Ask, Count] = {}
     for per, mine in by_kind.items():
-        sql = _COUNT.format(column=_COLUMN[per], most=MOST_NAMED, known=_KNOWN if as_it_was_known else "")
+        names = _NAMED.format(most=MOST_NAMED) if with_names else _UNNAMED
+        sql = _COUNT.format(column=_COLUMN[per], named=names, known=_KNOWN if as_it_was_known else "")
         given = orjson.dumps([_row(number, scan, scans[scan]) for number, scan in enumerate(mine)]).decode()
         of_scan: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
         with connection.cursor() as cursor:

@@ -15,6 +15,7 @@ from alerts.analytics.modifiers import InForce, in_force, level_for, raised
 from alerts.choices import Level
 from alerts.services.alerts import Seen
 from alerts.services.engine.compiled import CompiledRule, Rules
+from alerts.services.engine.counting import Ask
 from alerts.services.rules.conditions import (
     CameraCondition,
     CountCondition,
@@ -74,6 +75,7 @@ class Firing:
     threshold: float | None
     in_force: InForce
     facts: Mapping[str, Any]
+    ask: Ask | None = None  # a count whose incidents are not named yet
 
 
 def evaluate(rule: CompiledRule, fact: Fact, rules: Rules) -> Firing | None:

@@ -310,7 +310,7 @@ def count_fact(rule: CompiledRule, ask: Ask, touch: Touch, found: Count, gathere
         is_synthetic=found.is_synthetic,
         name_en=known.name_en if known and by_type else "",
         name_ar=known.name_ar if known and by_type else "",
-        seen=tuple(Seen(at=at, incident_id=pk) for at, pk in zip(found.times, found.ids, strict=True)),
+        seen=found.seen,
         why={
             "window_h": window_h,
             "from": (ask.as_of - timedelta(hours=window_h)).isoformat(),

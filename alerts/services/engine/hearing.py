@@ -44,7 +44,7 @@ def hear(events: Sequence[Event], *, rules: Rules | None = None, now: datetime |
     now = now or timezone.now()
     gathered = Gathered(rules)
     firings = firings_of(events, rules, gathered) + _at_first_look(events, rules, gathered, now)
-    done = apply(firings, now=now)
+    done = apply(firings, now=now, rules=rules)
     # Afterwards: what failed and came back within one batch is over, and pages nobody.
     recovery.by_events(events, rules, now=now)
     recovery.of_counts_that_fell(events, rules, now=now)
@@ -169,7 +169,8 @@ def _by_counts(events: Sequence[Event], rules: Rules, gathered: Gathered) -> lis
             # One count a minute and group is enough: of a batch that was late it tells as much as one an event.
             minute = int(touch.at.timestamp() // 60)
             asked[replace(ask, as_of=_EPOCH), minute] = (rule, replace(ask, as_of=last[minute]), touch)
-    counts = count([ask for _rule, ask, _touch in asked.values()], rules)
+    # Which incidents they are is asked of those alone that fire and are not held back: see ``apply``.
+    counts = count([ask for _rule, ask, _touch in asked.values()], rules, with_names=False)
     gathered.places.read([ask.zone_id for _rule, ask, _touch in asked.values() if ask.per != "country"])
     firings: list[Firing] = []
     for rule, ask, touch in asked.values():
@@ -178,7 +179,7 @@ def _by_counts(events: Sequence[Event], rules: Rules, gathered: Gathered) -> lis
             continue
         firing = evaluate(rule, count_fact(rule, ask, touch, found, gathered), rules)
         if firing is not None:
-            firings.append(firing)
+            firings.append(replace(firing, ask=ask))
     return firings
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import fields
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from alerts.models import Alert, AlertRule, HeldFiring
-from alerts.services.engine.applying import apply, seen_of
+from alerts.services.engine.applying import apply, merged, seen_of
 from alerts.services.engine.compiled import CompiledRule, Rules, active_rules
 from alerts.services.engine.counting import count
 from alerts.services.engine.evaluation import Fact, Firing, evaluate
@@ -50,13 +51,15 @@ def fire_of(rule: CompiledRule, held: HeldFiring, rules: Rules, *, now: datetime
         asks = [ask for data in fact.why.get("asks", []) if (ask := ask_again(rule, data, now)) is not None]
         gathered = Gathered(rules)
         gathered.places.read([ask.zone_id for ask in asks if ask.per != "country"])
+        firings = []
         for ask, found in count(asks, rules).items():
             touch = Touch(
                 region_id=ask.zone_id if ask.per == "country" else 0, governorate_id=fact.governorate_id, area_id=None, block_id=None,
                 type_id=fact.type_id or 0, agency_id=fact.agency_id or 0, at=now, event_id=fact.event_id, incident_id=fact.incident_id,
             )  # fmt: skip
-            return evaluate(rule, count_fact(rule, ask, touch, found, gathered), rules)
-        return None
+            firings.append(evaluate(rule, count_fact(rule, ask, touch, found, gathered), rules))
+        still = [firing for firing in firings if firing is not None]
+        return reduce(merged, still) if still else None
     ends = recovers_on(rule)
     kind, pk = fact.subject
     if ends and pk is not None:

@@ -19,6 +19,7 @@ from alerts.services.delivery import ensure_default_templates
 from alerts.services.escalation.seeds import seed_policies
 from alerts.services.rules.seeds import ensure_periods, ensure_rules
 from core.errors import DomainError
+from core.relay import enlist_readers
 from demo.services.accounts import create_demo_accounts, create_simulator_desk
 from demo.services.alerting import create_demo_alerting, switch_on_demo_rules
 from demo.services.force import create_demo_force
@@ -51,6 +52,7 @@ class Command(BaseCommand):
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         try:
             self._prepare(zones=options["zones"], count=options["count"])
+            enlist_readers()  # what is reported before the relay's first start is heard all the same
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
