@@ -91,7 +91,7 @@ def open_alert(
         seen = (Seen(caused_at, event_id, incident_id, measure),)
     for _attempt in range(3):
         known = Alert.objects.select_for_update(no_key=True).filter(fingerprint=fingerprint).exclude(state=AlertState.RESOLVED).first()
-        if known is not None and _is_over(known, seen, group_window_min, now):
+        if known is not None and is_over(known, seen, group_window_min, now):
             _supersede(known, now=now)
             known, parent = None, known
         if known is not None:
@@ -140,7 +140,7 @@ def open_alert(
     raise Conflict(_("This alert is being opened and resolved at the same moment. Try again."))
 
 
-def _is_over(alert: Alert, seen: Sequence[Seen], group_window_min: int | None, now: datetime) -> bool:
+def is_over(alert: Alert, seen: Sequence[Seen], group_window_min: int | None, now: datetime) -> bool:
     """Whether something new comes too late to belong to an alert that somebody has in hand."""
     if group_window_min is None or alert.state != AlertState.ACKNOWLEDGED or (alert.snoozed_until and alert.snoozed_until > now):
         return False
@@ -213,12 +213,13 @@ def join(
     now: datetime,
 ) -> Alert:
     """What happened belongs to an alert that is open. The caller holds its row."""
-    if not _keep_new(alert, seen):
+    new = keep_occurrences(alert, seen) if seen else 1  # what names neither event nor incident always is new
+    if not new:
         return alert
     is_worse = Level(level).rank > Level(alert.level).rank
     changes: dict[str, Any] = {
         "last_seen_at": now,
-        "occurrence_count": Occurrence.objects.filter(alert=alert).count() if seen else F("occurrence_count") + 1,
+        "occurrence_count": F("occurrence_count") + new,
         "resolve_due_at": Greatest(F("resolve_due_at"), now + timedelta(minutes=resolve_after_min)),
     }
     if measure is not None:
@@ -243,11 +244,6 @@ def join(
 
         worsen(alert=alert, hurry_percent=hurry_percent, now=now)
     return alert
-
-
-def _keep_new(alert: Alert, seen: Sequence[Seen]) -> bool:
-    """Whether any of it is new. What names neither event nor incident always is."""
-    return not seen or keep_occurrences(alert, seen) > 0
 
 
 def quiet_down(alert: Alert, quiets: Quiets, *, now: datetime, labels: Mapping[str, str] | None = None) -> bool:

@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from alerts.choices import Level
 from alerts.models import Alert, HeldFiring, Occurrence
 from alerts.services.alerts import Seen, open_alert
-from alerts.services.alerts.opening_many import Draft, open_new
+from alerts.services.alerts.opening import is_over
+from alerts.services.alerts.opening_many import Draft, Joining, join_known, open_new
 from alerts.services.alerts.quiets import Quiets
 from alerts.services.engine.compiled import Rules, active_rules
 from alerts.services.engine.counting import count
@@ -87,6 +88,12 @@ class Gates:
                 rows_told = Occurrence.objects.filter(alert__rule_id__in=rules, **wanted)
                 self.told |= set(rows_told.values_list("alert__fingerprint", "event_id", "incident_id"))
 
+    def lock(self, firings: Sequence[Firing]) -> dict[str, Alert]:
+        """The open alerts these belong to, held until the transaction ends."""
+        wanted = {self.open[firing.fingerprint] for firing in firings if firing.fingerprint in self.open and not self.is_told(firing)}
+        rows = Alert.objects.open().select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk") if wanted else ()
+        return {alert.fingerprint: alert for alert in rows}
+
     def is_told(self, firing: Firing) -> bool:
         """Whether an alert of this group stands for all of it already: the log read twice, a count in which nothing is new."""
         return bool(firing.fact.seen) and all((firing.fingerprint, one.event_id, one.incident_id) in self.told for one in firing.fact.seen)
@@ -141,6 +148,8 @@ def apply(
             done.held += 1
     going = named(going, rules)
     gates.read_told(going)
+    locked = gates.lock(going)
+    joining: dict[str, Firing] = {}
     for firing in going:
         is_open = firing.fingerprint in gates.open
         if gates.is_told(firing):
@@ -154,7 +163,15 @@ def apply(
         if wait is not None:
             holding.append((firing, wait[0], wait[1]))
             done.held += 1
+        elif (
+            is_open
+            and (known := locked.get(firing.fingerprint))
+            and not is_over(known, firing.fact.seen, firing.rule.rule.group_window_min, now)
+        ):
+            joining[firing.fingerprint] = merged(joining[firing.fingerprint], firing) if firing.fingerprint in joining else firing
+            done.joined += 1
         elif is_open:
+            locked.pop(firing.fingerprint, None)
             alert = open_for(firing, quiets=quiets, now=now)
             done.alerts.append(alert)
             if alert.pk == gates.open[firing.fingerprint]:
@@ -169,6 +186,15 @@ def apply(
         else:
             opening[firing.fingerprint] = firing
             gates.note(firing, now)
+    simple: list[Joining] = []
+    for fingerprint, firing in joining.items():
+        alert = locked[fingerprint]
+        done.alerts.append(alert)
+        if is_worse(firing.level, alert.level):
+            open_for(firing, quiets=quiets, now=now)
+        else:
+            simple.append(joining_of(alert, firing))
+    join_known(joining=simple, now=now)
     made = open_new(drafts=[draft_alert(firing, now) for firing in opening.values()], quiets=quiets, now=now) if opening else {}
     for fingerprint, firing in opening.items():
         # Another process opened one of the same group a moment ago: it joins.
@@ -196,6 +222,19 @@ def merged(first: Firing, second: Firing) -> Firing:
     newer = second if (second.measure or 0.0) >= (first.measure or 0.0) else first
     worse = second.level if is_worse(second.level, first.level) else first.level
     return replace(newer, level=worse, fact=replace(newer.fact, at=first.fact.at, seen=tuple(seen.values())))
+
+
+def joining_of(alert: Alert, firing: Firing) -> Joining:
+    return Joining(
+        alert=alert,
+        seen=firing.fact.seen[:MOST_SEEN],
+        measure=firing.measure,
+        threshold=firing.threshold,
+        facts=firing.facts,
+        title=titles(firing),
+        is_synthetic=firing.fact.is_synthetic,
+        resolve_after_min=firing.rule.rule.resolve_after_min,
+    )
 
 
 def draft_alert(firing: Firing, now: datetime) -> Draft:

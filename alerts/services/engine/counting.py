@@ -97,20 +97,20 @@ def ask_of(rule: CompiledRule, touch: Touch, rules: Rules) -> Ask | None:
 
 _COLUMN = {"area": "area_id", "block": "block_id", "governorate": "governorate_id", "country": "region_id"}
 _COUNT = """
-SELECT ask.n, found.type_id, found.now, found.before, found.ids, found.times, found.is_synthetic
+SELECT ask.n, found.zone_id, found.type_id, found.now, found.before, found.ids, found.times, found.is_synthetic
 FROM jsonb_to_recordset(%s::jsonb) AS ask(
-    n int, zone bigint, before timestamptz, since timestamptz, until timestamptz, types bigint[], agencies bigint[], severity int
+    n int, zones bigint[], before timestamptz, since timestamptz, until timestamptz, types bigint[], agencies bigint[], severity int
 )
 CROSS JOIN LATERAL (
-    SELECT i.type_id, count(*) FILTER (WHERE i.occurred_at > ask.since) AS now,
+    SELECT i.{column} AS zone_id, i.type_id, count(*) FILTER (WHERE i.occurred_at > ask.since) AS now,
         count(*) FILTER (WHERE i.occurred_at <= ask.since) AS before,
         {named}
         bool_or(i.is_synthetic) FILTER (WHERE i.occurred_at > ask.since) AS is_synthetic
     FROM incidents_incident i
-    WHERE i.{column} = ask.zone AND i.occurred_at > ask.before AND i.occurred_at <= ask.until AND i.state <> ALL(%s)
+    WHERE i.{column} = ANY(ask.zones) AND i.occurred_at > ask.before AND i.occurred_at <= ask.until AND i.state <> ALL(%s)
         AND (ask.types IS NULL OR i.type_id = ANY(ask.types)) AND (ask.agencies IS NULL OR i.agency_id = ANY(ask.agencies))
         AND (ask.severity IS NULL OR i.severity >= ask.severity){known}
-    GROUP BY i.type_id
+    GROUP BY i.{column}, i.type_id
 ) found
 """
 _NAMED = """(array_agg(i.id ORDER BY i.occurred_at DESC, i.id DESC) FILTER (WHERE i.occurred_at > ask.since))[1:{most}] AS ids,
@@ -122,10 +122,9 @@ _KNOWN = " AND (i.received_at <= ask.until OR i.received_at > i.occurred_at + in
 
 @dataclass(frozen=True)
 class _Scan:
-    """What is read once for every ask that differs in its types alone."""
+    """What is read once for every ask that differs in its zone and types alone."""
 
     per: str
-    zone_id: int
     window_h: float
     agencies: tuple[int, ...] | None
     severity: int | None
@@ -133,7 +132,7 @@ class _Scan:
 
 
 def count(asks: Sequence[Ask], rules: Rules, *, as_it_was_known: bool = False, with_names: bool = True) -> dict[Ask, Count]:
-    """All of them: a statement for each kind of zone, and in it one scan of a zone's window for all rules and types that ask for it.
+    """All of them: a statement for each kind of zone, and in it one scan of a window for all zones, rules and types that ask for it.
     ``as_it_was_known``: for a replay, without what was reported only later. ``with_names``: and which incidents they are."""
     scans: dict[_Scan, list[Ask]] = defaultdict(list)
     for ask in dict.fromkeys(asks):
@@ -146,14 +145,14 @@ def count(asks: Sequence[Ask], rules: Rules, *, as_it_was_known: bool = False, w
         names = _NAMED.format(most=MOST_NAMED) if with_names else _UNNAMED
         sql = _COUNT.format(column=_COLUMN[per], named=names, known=_KNOWN if as_it_was_known else "")
         given = orjson.dumps([_row(number, scan, scans[scan]) for number, scan in enumerate(mine)]).decode()
-        of_scan: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        of_scan: dict[tuple[int, int], list[tuple[Any, ...]]] = defaultdict(list)
         with connection.cursor() as cursor:
             cursor.execute(sql, [given, sorted(EXITS)])
-            for number, *row in cursor.fetchall():
-                of_scan[number].append(tuple(row))
+            for number, zone_id, *row in cursor.fetchall():
+                of_scan[number, zone_id].append(tuple(row))
         for number, scan in enumerate(mine):
             for ask in scans[scan]:
-                found[ask] = _summed([row for row in of_scan[number] if ask.type_ids is None or row[0] in ask.type_ids])
+                found[ask] = _summed([row for row in of_scan[number, ask.zone_id] if ask.type_ids is None or row[0] in ask.type_ids])
     return found
 
 
@@ -175,7 +174,6 @@ def _scan_of(ask: Ask, rules: Rules) -> _Scan:
     agencies = _agencies(rule, ask)
     return _Scan(
         per=ask.per,
-        zone_id=ask.zone_id,
         window_h=rule.condition.window_h,
         agencies=tuple(agencies) if agencies is not None else None,
         severity=rule.rule.least_severity,
@@ -190,7 +188,7 @@ def _row(number: int, scan: _Scan, asks: Sequence[Ask]) -> dict[str, Any]:
         types = None if types is None or ask.type_ids is None else types | set(ask.type_ids)
     return {
         "n": number,
-        "zone": scan.zone_id,
+        "zones": sorted({ask.zone_id for ask in asks}),
         "before": (scan.as_of - 2 * window).isoformat(),
         "since": (scan.as_of - window).isoformat(),
         "until": (scan.as_of + SKEW).isoformat(),
