@@ -23,10 +23,11 @@ from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
 from interop.api.serializers import IncidentSerializer
 from interop.messages.fields import Instant
 from interop.models import Scope
+from interop.precision import inside, precision_of
 
 MAX_BBOX_DEGREES = 2.0
 _LEVELS = ("governorate", "area", "block", "sector")
-_SHAPES = [f"{level}__{shape}" for level in _LEVELS for shape in ("boundary", "label_point")]
+_SHAPES = [f"{level}__{shape}" for level in _LEVELS for shape in ("boundary", "label_point") if (level, shape) != ("area", "label_point")]
 
 
 class ReadsIncidents(GenericAPIView[Incident]):
@@ -36,6 +37,9 @@ class ReadsIncidents(GenericAPIView[Incident]):
     people_may_read = True
     serializer_class = IncidentSerializer
     queryset = Incident.objects.none()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "precision": precision_of(viewer_of(self.request))}
 
     def visible(self) -> QuerySet[Incident]:
         return (
@@ -108,7 +112,7 @@ class IncidentList(ReadsIncidents):
                     _("Write west,south,east,north in degrees, at most %(side)d degrees a side.") % {"side": int(MAX_BBOX_DEGREES)}
                 ]
             else:
-                rows = rows.filter(location__within=box)
+                rows = inside(rows, box, precision_of(viewer_of(request)))
         if problems:
             raise ValidationError(problems)
         return rows

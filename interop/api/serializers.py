@@ -10,7 +10,8 @@ from rest_framework.reverse import reverse
 from core.api.errors import FieldErrorSerializer
 from incidents.lifecycle import Disposition, State
 from incidents.models import Incident
-from interop.models import InboxMessage
+from interop.models import InboxMessage, Precision
+from interop.precision import told
 
 
 class PointSerializer(serializers.Serializer[Any]):
@@ -79,6 +80,18 @@ class IncidentSerializer(serializers.Serializer[Incident]):
 
     def get_url(self, incident: Incident) -> str:
         return incident_url(incident, self.context.get("request"))
+
+    def to_representation(self, incident: Incident) -> dict[str, Any]:
+        """A key of less than exact precision is told the place so, and nothing that would say more."""
+        shown = super().to_representation(incident)
+        precision = self.context.get("precision", Precision.EXACT)
+        if precision != Precision.EXACT:
+            point, area = incident.location, incident.area
+            label = (area.label_point.x, area.label_point.y) if precision == Precision.AREA and area else None
+            (place,) = told([(point.x, point.y) if point else None], [incident.region.metric_srid], [label], precision)
+            shown["location"] = {"longitude": place[0], "latitude": place[1]} if place else None
+            shown |= {"address": dict.fromkeys(shown["address"], ""), "description": "", "block": None, "sector": None}
+        return shown
 
 
 def incident_url(incident: Incident, request: Any) -> str:

@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))
 urlpatterns.append(path("", include("interop.api.alerts.urls")))
+urlpatterns.append(path("external/", include("interop.api.external.urls")))
 for kind, single, batch in intake_views():
     urlpatterns += [
         path(f"ingest/{kind}", single.as_view(), name=f"api-ingest-{kind}"),
