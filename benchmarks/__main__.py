@@ -27,6 +27,7 @@ SUITES = (
     "dispatch",
     "dosage",
     "intake",
+    "external",
     "live",
     "positions",
     "sos",

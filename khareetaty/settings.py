@@ -214,7 +214,11 @@ SPECTACULAR_SETTINGS = {
         "AlertRuleSourceEnum": "alerts.models.rule.AlertRule.Source",
     },
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "core.api.schema.nothing_is_required_of_chosen_fields"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.api.schema.nothing_is_required_of_chosen_fields",
+        "core.api.schema.shapes_are_what_is_sent",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": True,
     "SERVE_INCLUDE_SCHEMA": False,

@@ -53,3 +53,26 @@ def nothing_is_required_of_chosen_fields(result: Any, generator: Any, request: A
         if name.startswith("External") and not name.endswith("Page"):
             shape.pop("required", None)
     return result
+
+
+_TIME = r"^\d\d:\d\d(:\d\d(\.\d{1,6})?)?$"
+
+
+def shapes_are_what_is_sent(result: Any, generator: Any, request: Any, public: Any) -> Any:
+    """A clock's time has no offset, so it is not JSON Schema's `time`; a text that may be empty matches both of its shapes, not one."""
+
+    def mend(shape: Any) -> None:
+        if isinstance(shape, dict):
+            if shape.get("format") == "time":
+                del shape["format"]
+                shape["pattern"] = _TIME
+            if {"type": "string", "maxLength": 0} in shape.get("oneOf", []):
+                shape["anyOf"] = shape.pop("oneOf")
+            for part in shape.values():
+                mend(part)
+        elif isinstance(shape, list):
+            for part in shape:
+                mend(part)
+
+    mend(result)
+    return result

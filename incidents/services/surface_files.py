@@ -7,7 +7,9 @@ import io
 import math
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from geography.models import Zone
 from incidents.models import Surface
@@ -39,10 +41,11 @@ def facts(surface: Surface) -> dict[str, Any]:
     }
 
 
-def cell_rows(seen: Sight) -> list[dict[str, Any]]:
-    """One plain row a cell, the highest value first."""
-    codes = dict(Zone.objects.filter(pk__in={*seen.governorate_ids.tolist(), *seen.area_ids.tolist()}).values_list("pk", "code"))
-    order = seen.order
+def cell_rows(seen: Sight, chosen: NDArray[np.int64] | None = None) -> list[dict[str, Any]]:
+    """One plain row a cell, the highest value first; or the ``chosen`` cells in their order."""
+    order = seen.order if chosen is None else chosen
+    zones = {*seen.governorate_ids[order].tolist(), *seen.area_ids[order].tolist()}
+    codes = dict(Zone.objects.filter(pk__in=zones).values_list("pk", "code"))
     names = seen.surface.part_names
     columns = zip(
         seen.cells.columns[order].tolist(),

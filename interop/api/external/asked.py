@@ -226,7 +226,8 @@ def box(text: str) -> Polygon:
 # --- filters that several have in common -------------------------------------------------------------------------------------------------
 
 TIME = {"type": "string", "format": "date-time"}
-WORDS = {"type": "array", "items": {"type": "string", "pattern": r"^[A-Za-z0-9_.:-]{1,64}$"}, "maxItems": MOST_WORDS}
+CODE = {"type": "string", "pattern": r"^[A-Za-z0-9_.:-]{1,64}$"}
+WORDS = {"type": "array", "items": CODE, "maxItems": MOST_WORDS}
 DAY_TEXT = {"type": "string", "format": "date"}
 
 BBOX = Filter(

@@ -48,6 +48,7 @@ def problems(*statuses: int) -> dict[Any, Any]:
         400: "A cursor that we did not give, or of another question.",
         404: "There is nothing here, or nothing you may see.",
         406: "None of the formats we can tell it in.",
+        409: "Too little is known to say it; the detail says what is missing.",
         422: "Something asked that cannot be asked, each thing named.",
     }
     return {(status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, description=said[status]) for status in statuses}

@@ -5,9 +5,15 @@ from typing import Any
 from django.urls import URLPattern, re_path
 from drf_spectacular.utils import extend_schema
 
+from interop.api.external.alerts import AlertDetail, AlertList
+from interop.api.external.analysis import ForecastList, HotSpotDetail, HotSpotList
 from interop.api.external.incidents import IncidentDetail, IncidentList
+from interop.api.external.risk import RiskList
+from interop.api.external.service import Coverage, Health
+from interop.api.external.zones import ZoneList
 
 _FORMAT = r"\.(?P<format>json|geojson|csv)"
+_PK = r"(?P<pk>[0-9]{1,18})"
 
 
 def _both(where: str, view: Any, name: str) -> list[URLPattern]:
@@ -22,4 +28,13 @@ def _both(where: str, view: Any, name: str) -> list[URLPattern]:
 urlpatterns: list[URLPattern] = [
     *_both("incidents", IncidentList, "external-incidents"),
     *_both(r"incidents/(?P<ref>[^/.]{1,48})", IncidentDetail, "external-incident"),
+    *_both("hotspots", HotSpotList, "external-hotspots"),
+    *_both(f"hotspots/{_PK}", HotSpotDetail, "external-hotspot"),
+    *_both("alerts", AlertList, "external-alerts"),
+    *_both(f"alerts/{_PK}", AlertDetail, "external-alert"),
+    *_both("forecasts", ForecastList, "external-forecasts"),
+    *_both("risk", RiskList, "external-risk"),
+    *_both("zones", ZoneList, "external-zones"),
+    *_both("patrol/coverage", Coverage, "external-coverage"),
+    *_both("health", Health, "external-health"),
 ]

@@ -132,7 +132,12 @@ class RunCardSerializer(serializers.Serializer[RunCard]):
 class RunCardList(ForceView):
     serializer_class = RunCardSerializer
 
-    @extend_schema(operation_id="list_run_cards", tags=["patrol"], summary="List run cards: what a type of incident calls for")
+    @extend_schema(
+        operation_id="list_run_cards",
+        tags=["patrol"],
+        summary="List run cards: what a type of incident calls for",
+        responses=RunCardSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         rows = RunCard.objects.visible_to(self.viewer).select_related("agency", "type").prefetch_related("lines__skill")
         page: Any = self.paginate_queryset(rows)

@@ -67,7 +67,12 @@ class AnswerAidRequestSerializer(serializers.Serializer[Any]):
 class AgreementList(ForceView):
     serializer_class = AgreementSerializer
 
-    @extend_schema(operation_id="list_aid_agreements", tags=["patrol"], summary="List the agreements of the caller's agencies")
+    @extend_schema(
+        operation_id="list_aid_agreements",
+        tags=["patrol"],
+        summary="List the agreements of the caller's agencies",
+        responses=AgreementSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         page: Any = self.paginate_queryset(aid.agreements_of(self.viewer))
         return self.get_paginated_response(AgreementSerializer(page, many=True).data)
