@@ -177,6 +177,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "core.api.paging.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing the document does not, and asks views for what they do not have
     "EXCEPTION_HANDLER": "core.api.handler.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }

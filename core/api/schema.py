@@ -36,6 +36,10 @@ class AutoSchema(SpectacularSchema):
         body: dict[str, Any] | None = super()._get_request_body(direction)
         return {**body, "required": True} if body else body
 
+    def _get_paginator(self) -> Any:
+        """Only reading is paged: a list that a POST answers with is the list itself."""
+        return super()._get_paginator() if self.method == "GET" else None
+
     def _problem_codes(self) -> list[str]:
         codes = ["401", "403"] if any(self.get_auth()) else []
         if "{" in self.path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+from django.core.validators import MinValueValidator
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -43,7 +45,7 @@ class ReasonRequestSerializer(serializers.Serializer[Any]):
 class MakeShiftsRequestSerializer(serializers.Serializer[Any]):
     agency = serializers.SlugField(max_length=32)
     governorate = serializers.CharField(max_length=32, help_text="Its code.")
-    first_day = serializers.DateField()
+    first_day = serializers.DateField(validators=[MinValueValidator(date(2000, 1, 1))])
     days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS)
 
 

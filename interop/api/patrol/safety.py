@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -25,6 +26,11 @@ def is_asked(request: Request, name: str) -> bool:
 
 
 # --- calls for help --------------------------------------------------------------------------------------------------
+
+
+def believed(pressed_at: datetime | None) -> datetime:
+    """A call for help is never refused for its clock: where that cannot be right, ours counts."""
+    return pressed_at if pressed_at is not None and pressed_at.year >= 1970 else timezone.now()
 
 
 class SosSerializer(serializers.Serializer[Sos]):
@@ -59,7 +65,7 @@ class EndRequestSerializer(serializers.Serializer[Any]):
 
 class PressRequestSerializer(serializers.Serializer[Any]):
     key = serializers.UUIDField(help_text="Of the press: the same key is the same call, however often it is sent.")
-    pressed_at = serializers.DateTimeField(required=False)
+    pressed_at = serializers.DateTimeField(required=False, help_text="By the phone's clock; before 1970 it is not believed.")
     lon = serializers.FloatField(required=False, allow_null=True)
     lat = serializers.FloatField(required=False, allow_null=True)
     accuracy_m = serializers.FloatField(required=False, allow_null=True)
@@ -97,7 +103,7 @@ class SosList(SosView):
     def post(self, request: Request) -> Response:
         told = self.told(PressRequestSerializer)
         raised = calls.raise_sos(
-            key=told["key"], user=request.user, pressed_at=told.get("pressed_at") or timezone.now(),  # type: ignore[arg-type]
+            key=told["key"], user=request.user, pressed_at=believed(told.get("pressed_at")),  # type: ignore[arg-type]
             location=calls.point_from(told.get("lon"), told.get("lat")), accuracy_m=calls.metres_from(told.get("accuracy_m")),
             is_silent=told["is_silent"],
         )  # fmt: skip
