@@ -200,6 +200,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "incidents.models.analytics.PipelineRun.Status",
+        "ZoneLevelEnum": "geography.models.Zone.Level",
+        "ForecastLevelEnum": ["country", "governorate", "area"],
         "IncidentStateEnum": "incidents.lifecycle.State",
         "TrialStateEnum": "patrol.models.measure.Trial.State",
         "KindEnum": "incidents.models.surfaces.Surface.Kind",
