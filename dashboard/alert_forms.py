@@ -86,6 +86,9 @@ class ManualForm(Taking):
             field.queryset = queryset
         if viewer.agency_id:
             self.fields["agency"].initial = viewer.agency_id
+        elif querysets["agency"].count() > 1:
+            # Nobody's alert becomes another agency's because that one stands first.
+            self.fields["agency"].empty_label = _("Choose…")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from alerts.models import Alert, AlertLog, AlertState, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
 from alerts.services.escalation import wording
@@ -113,8 +113,8 @@ def _of_step(step: StepRun) -> Line:
 def _of_delivery(delivery: Delivery) -> Line:
     stamps = [
         (delivery.sent_at, _("sent")),
-        (delivery.delivered_at, _("delivered")),
-        (delivery.read_at, _("read")),
+        (delivery.delivered_at, pgettext("message", "delivered")),
+        (delivery.read_at, pgettext("message", "read")),
         (delivery.ended_at, str(delivery.get_state_display()) if delivery.state in {"failed", "cancelled"} else ""),
     ]
     details = [f"{word} {timezone.localtime(at):%H:%M:%S}" for at, word in stamps if at is not None and word]

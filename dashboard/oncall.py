@@ -125,7 +125,7 @@ def calendar_of(schedule: OnCallSchedule, *, weeks: int, around: datetime, at: d
         week.lanes = [Lane(name, draw.bars(each, wall, begins, ends)) for name, each in alone]
         week.lanes.append(Lane(_("On call"), draw.bars(whole, wall, begins, ends), is_final=True))
         found.append(week)
-    handovers = [draw.bar(span, edges[0], edges[-1], walls[0]) for span in whole if span.end > at]
+    handovers = [draw.bar(span, edges[0], edges[-1], walls[0]) for span in whole if span.start > at]
     return Calendar(schedule, zone, edges[0], edges[-1], found, handovers, len(holes))
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from alerts.models import AlertState, Page
+from alerts.models import AlertState, Level, Page
 from alerts.services.delivery import acknowledge_by_link, page_of
 from core.errors import DomainError
 
@@ -35,6 +35,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
                 problem, status = error.message, error.status
             found = page_of(token) or found
         facts = {"page": found, "alert": found.alert, "problem": problem, "is_done": is_done, "may": _may(found), "who": who}
+        facts["severity"] = Level(found.alert.level).rank + 1
         return _shown(request, facts, status=status)
 
 

@@ -26,6 +26,7 @@ let isOut = false;
 let toldAt = -1; // the log's number of the newest answer: an older one never overwrites it
 const cards = new Map();
 const marked = new Set();
+const folded = new Set(JSON.parse(kept("alerts.folded") ?? "[]")); // what was there when the box was folded: another one opens it
 
 // --- what we are told ----------------------------------------------------------------------------------------------------
 
@@ -128,9 +129,9 @@ function draw(facts) {
   shape.setAttribute("role", "img");
   shape.setAttribute("aria-label", facts.level_text);
   const what = make("div", "paging-what");
-  const link = make("a", "", facts.title);
+  const link = make("a");
+  link.append(make("bdi", "", facts.title));
   link.href = facts.url;
-  link.dir = "auto";
   const where = make("span", "paging-where", [facts.level_text, facts.place].filter(Boolean).join(" · "));
   const age = make("time", "age");
   age.dateTime = facts.since;
@@ -173,9 +174,10 @@ function show() {
     const { card } = cards.get(facts.id);
     if (list.children[at] !== card) list.insertBefore(card, list.children[at] ?? null);
   });
-  const sum = part("sum");
+  const isFolded = fold();
   const count = alarms.length === 1 ? texts.textOne : texts.textMany.replace("{n}", alarms.length);
-  sum.textContent = alarms.length > SHOWN ? `${count} · ${texts.textMore.replace("{n}", alarms.length - SHOWN)}` : count;
+  const more = alarms.length - SHOWN;
+  part("sum").textContent = more > 0 && !isFolded && !("compact" in texts) ? `${count} · ${texts.textMore.replace("{n}", more)}` : count;
   part("head").hidden = alarms.length === 0;
   tickAges(box);
   countDown(box);
@@ -183,18 +185,46 @@ function show() {
   sound();
 }
 
+/** One line instead of the cards, until something pages that was not there when it was folded. */
+function fold() {
+  const isFolded = alarms.length > 0 && alarms.every((facts) => folded.has(saidOf(facts)));
+  if (!isFolded && folded.size) foldOnly([]);
+  box.toggleAttribute("data-folded", isFolded);
+  const button = part("fold");
+  button.textContent = isFolded ? texts.textUnfold : texts.textFold;
+  button.setAttribute("aria-expanded", String(!isFolded));
+  return isFolded;
+}
+
+/** What was folded away: the alert as it was then. One that gets worse, or fires again, opens the box. */
+const saidOf = (facts) => `${facts.id} ${facts.level} ${facts.fired_at}`;
+
+function foldOnly(said) {
+  folded.clear();
+  for (const one of said) folded.add(one);
+  keep("alerts.folded", JSON.stringify(said));
+}
+
 /** A mute holds back what was there when it began; a critical alert that fires later is heard. */
 function loud() {
   const isMuted = mutedUntil !== null && mutedUntil > serverNow();
-  const mutedAt = isMuted ? Number(localStorageOf("alerts.mutedAt") ?? 0) : 0;
+  const mutedAt = isMuted ? Number(kept("alerts.mutedAt") ?? 0) : 0;
   return alarms.filter((facts) => !facts.is_held && (!isMuted || (facts.level === "critical" && mutedAt > 0 && Date.parse(facts.fired_at) > mutedAt)));
 }
 
-function localStorageOf(name) {
+function kept(name) {
   try {
     return localStorage.getItem(name);
   } catch {
     return null;
+  }
+}
+
+function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // A browser that keeps nothing: it holds for this page.
   }
 }
 
@@ -240,11 +270,20 @@ box.addEventListener("click", async (event) => {
     const told = await reply.json();
     if (told.error) return void say(told.error, "warn");
     mutedUntil = told.muted_until ? Date.parse(told.muted_until) : null;
-    localStorage.setItem("alerts.mutedAt", String(serverNow()));
+    keep("alerts.mutedAt", String(serverNow()));
   } catch {
     say(document.body.dataset.textFailed);
   }
   show();
 });
+
+part("fold").addEventListener("click", () => {
+  foldOnly(box.hasAttribute("data-folded") ? [] : alarms.map(saidOf));
+  show();
+});
+// On a phone the page leaves room for the box at its foot.
+new ResizeObserver(() => {
+  document.documentElement.style.setProperty("--paging-size", box.hidden ? "0px" : `${box.offsetHeight + 16}px`);
+}).observe(box);
 
 setInterval(() => { countDown(box); frame(); if (loud().length) sound(); }, 1_000);

@@ -15,7 +15,7 @@ const list = document.getElementById("alert-rows");
 const newButton = document.getElementById("alert-new");
 const empty = document.getElementById("alert-empty");
 const markedLine = document.getElementById("alert-marked");
-const main = document.getElementById("main");
+const scrollers = [document.getElementById("main"), list.parentElement]; // the page, or on a wide screen the list alone
 const canHover = matchMedia("(hover: hover)");
 const token = document.querySelector("#alert-token [name=csrfmiddlewaretoken]").value;
 const isFirstPage = texts.page === "1";
@@ -32,7 +32,7 @@ function compare(a, b) {
 }
 
 function isHeld() {
-  return main.scrollTop > 8 || (canHover.matches && list.matches(":hover")) || list.contains(document.activeElement);
+  return scrollers.some((one) => one.scrollTop > 8) || (canHover.matches && list.matches(":hover")) || list.contains(document.activeElement);
 }
 
 function put(row) {
@@ -230,7 +230,7 @@ document.getElementById("alert-snooze").addEventListener("keydown", (event) => {
 const KEYS = {
   j: () => step(1),
   k: () => step(-1),
-  n: () => { document.activeElement?.blur?.(); main.scrollTo({ top: 0 }); flush(); },
+  n: () => { document.activeElement?.blur?.(); for (const one of scrollers) one.scrollTo({ top: 0 }); flush(); },
   a: (row) => (list.querySelector(".mark:checked") ? acknowledgeMarked() : row && acknowledge(row)),
   s: (row) => row && openDialog("alert-snooze", row),
   r: (row) => { if (row && texts.mayOverride) openDialog("alert-resolve", row); },
