@@ -27,6 +27,13 @@ function show({ state, since, reason = "" }, lag = null) {
   sign.dataset.state = state;
 }
 
+/** For a page that hears nothing pushed and asks instead: how fresh it is. */
+export function sayFeed(state) {
+  last = state;
+  show(state);
+  document.documentElement.dataset.feed = state.state;
+}
+
 /** Follow `room` from the number `after` on. Without the live module the page stays as it was rendered, and says since when. */
 export async function follow({ room, after, onEvent, onReset }) {
   const opened = new Date();
@@ -42,11 +49,7 @@ export async function follow({ room, after, onEvent, onReset }) {
         onEvent(event);
         show(last, lagOf(event));
       },
-      onState: (state) => {
-        last = state;
-        show(state);
-        document.documentElement.dataset.feed = state.state;
-      },
+      onState: sayFeed,
     });
   } catch (error) {
     console.error(error);

@@ -1,6 +1,6 @@
 // One alert's page: it follows what happens to it. Where somebody is typing, it only says that there is something newer.
 
-import { follow } from "../feed.js";
+import { follow, sayFeed } from "../feed.js";
 import { isSignedOut, tickAges } from "../ui.js";
 import { countDown, isTyping } from "./acts.js";
 
@@ -19,7 +19,9 @@ function refresh({ force = false } = {}) {
 
 async function fetchPart(force) {
   const answer = await fetch(page.dataset.partUrl, { credentials: "same-origin", signal: AbortSignal.timeout(ASK_MS) }).catch(() => null);
-  if (!answer || isSignedOut(answer.url) || !answer.ok) return;
+  const isAnswered = Boolean(answer) && !isSignedOut(answer.url) && answer.ok;
+  if (!page.dataset.mayFollow) sayAsked(isAnswered);
+  if (!isAnswered) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("alert");
   const old = article();
   if (!fresh || comparable(fresh) === comparable(old)) return;
@@ -70,7 +72,15 @@ document.addEventListener("keydown", (event) => {
 countDown(page);
 setInterval(() => countDown(page), 500);
 setInterval(() => { if (!document.hidden) refresh(); }, ASK_MS);
-follow({
+// Whoever may not follow every alert asks for this one every few seconds.
+let askedAt = new Date();
+function sayAsked(isAnswered) {
+  if (isAnswered) askedAt = new Date();
+  sayFeed({ state: isAnswered ? "polling" : "stale", since: askedAt });
+}
+
+if (!page.dataset.mayFollow) sayAsked(true);
+else follow({
   room: "alerts",
   after: Number(page.dataset.liveHead),
   onEvent: (event) => { if (String(event.alert?.id) === page.dataset.id) refresh(); },

@@ -2,7 +2,7 @@
 // whole list every few seconds is the second way, so that nothing is missed where no socket gets through. Nothing moves under the hand:
 // what is new waits behind "2 new" while somebody points or has moved down the list.
 
-import { follow } from "../feed.js";
+import { follow, sayFeed } from "../feed.js";
 import { isSignedOut, say, tickAges } from "../ui.js";
 import { countDown, isTyping, post } from "./acts.js";
 
@@ -149,10 +149,19 @@ async function askAll() {
   const head = await fetchRows(null);
   asking = false;
   if (head !== null) live?.rewind(head);
+  if (!texts.mayFollow) sayAsked(head !== null);
+}
+
+// Whoever may not follow every alert, an officer who is paged by one of them, asks for theirs every few seconds.
+let askedAt = new Date();
+function sayAsked(isAnswered) {
+  if (isAnswered) askedAt = new Date();
+  sayFeed({ state: isAnswered ? "polling" : "stale", since: askedAt });
 }
 
 let live = null;
 async function start() {
+  if (!texts.mayFollow) return void sayAsked(true);
   live = await follow({
     room: "alerts",
     after: Number(texts.liveHead),
