@@ -58,6 +58,14 @@ page.addEventListener("toggle", (event) => {
   event.target.querySelector("input:not([type=hidden]), select, button")?.focus();
 }, true);
 
+page.addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && event.target.closest("details.act[open]");
+  if (!open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+  refresh(); // what waited for the form to be closed
+});
+
 const FORMS = { a: "acknowledge", s: "snooze", r: "resolve", ش: "acknowledge", س: "snooze", ق: "resolve" };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
