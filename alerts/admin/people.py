@@ -66,7 +66,7 @@ class MethodsInline(admin.TabularInline):
 
 @admin.register(Contact)
 class ContactAdmin(ForceAdmin):
-    list_display = ["name", "kind", "code", "agency", "governorate", "language", "reach", "is_active"]
+    list_display = ["named", "kind", "code", "agency", "governorate", "language", "reach", "is_active"]
     list_filter = ["kind", "agency", "is_active"]
     list_select_related = ["agency", "governorate"]
     search_fields = ["code", "name_en", "name_ar"]
@@ -79,6 +79,10 @@ class ContactAdmin(ForceAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         usable = models.Count("methods", filter=models.Q(methods__is_active=True))
         return super().get_queryset(request).defer("governorate__boundary").annotate(ways=usable)
+
+    @admin.display(description=gettext_lazy("name"))
+    def named(self, contact: Contact) -> str:
+        return contact.name
 
     @admin.display(description=gettext_lazy("addresses"), ordering="ways")
     def reach(self, contact: Any) -> Any:

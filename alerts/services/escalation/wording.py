@@ -76,7 +76,7 @@ def sentences(step: Mapping[str, Any]) -> list[str]:
     said = [_("%(what)s.") % {"what": what(step)}]
     channels = [Channel(channel).label for channel in step.get("channels") or [] if channel in Channel.values]
     if channels and kind != Kind.WEBHOOK:
-        said.append(_("Only by %(channels)s.") % {"channels": get_text_list([str(label) for label in channels], _("and"))})
+        said.append(_("Channels: %(channels)s only.") % {"channels": get_text_list([str(label) for label in channels], _("and"))})
     if step.get("importance") == Importance.IMPORTANT:
         said.append(_("As important."))
     if step.get("also_off_duty") and kind in {Kind.PERSON, Kind.ROLE, Kind.COMMAND_CENTRE, Kind.TEAM}:
