@@ -98,3 +98,37 @@ def test_on_a_phone_in_arabic_one_press_acknowledges_and_the_sound_can_be_muted(
     assert button.bounding_box()["height"] >= 44
     button.click()
     expect(page.locator(f"#alert-{alert.pk}")).to_have_attribute("data-state", "acknowledged")
+
+
+def test_what_pages_a_person_folds_out_of_the_way_until_another_alert_does(page, sign_in, cast, pages_of):
+    first = pages_of(cast.dispatcher)
+    sign_in(page, cast.dispatcher)
+    page.goto("/alerts/me/")
+    expect(page.locator(f"#paging-{first.pk}")).to_be_visible(timeout=15_000)
+    page.get_by_role("button", name="Fold").click()
+    expect(page.locator(f"#paging-{first.pk}")).to_be_hidden()
+    page.reload()
+    expect(page.get_by_role("button", name="Unfold")).to_be_visible(timeout=15_000)
+    expect(page.locator(".paging-sum")).to_have_text("1 alert pages you")
+    second = pages_of(cast.dispatcher, level="high")
+    expect(page.locator(f"#paging-{second.pk}")).to_be_visible(timeout=15_000)
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen_and_an_officer_sees_how_fresh_the_queue_is(page, sign_in, cast, pages_of):
+    alert = pages_of(cast.officer)
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, cast.officer)
+    for address in ("/alerts/", f"/alerts/{alert.pk}/"):
+        page.goto(address)
+        expect(page.locator("#live")).to_have_attribute("data-state", "polling")
+        expect(page.locator(".subnav [aria-current]")).to_have_text("Queue")
+        _assert_fits(page)
+    sign_in(page, cast.supervisor)
+    for address in ("/alerts/", "/alerts/statistics/", "/alerts/rules/", "/alerts/deliveries/"):
+        page.goto(address)
+        _assert_fits(page)
+
+
+def _assert_fits(page):
+    """Neither the page nor what scrolls in it moves sideways, and the foot of it can be scrolled out from under the alarm."""
+    assert page.evaluate("() => [document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth]") == [0, 0], page.url
