@@ -1,4 +1,8 @@
-"""What this app announces. ``data`` holds ids and plain values; ``subject`` is the feed."""
+"""What this app announces. ``data`` holds ids and plain values; ``subject`` is the feed unless it is said otherwise."""
 
 FEED_SILENT = "feed.silent"  # {"feed", "name_en", "name_ar", "minutes", "since"}: at each mark it passes, never once a sweep
 FEED_BACK = "feed.back"  # {"feed", "minutes"}: how long it had been silent
+
+WEBHOOK_TESTED = "webhook.tested"  # {"webhook"}: somebody asked for a test; subject is the webhook, here and below
+WEBHOOK_DISABLED = "webhook.disabled"  # {"webhook", "name", "because", "since"}: it failed for days, and is switched off
+WEBHOOK_ENDED = "webhook.ended"  # {"webhook", "name"}: the receiver answered 410

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import connection, models
 from rest_framework_api_key.crypto import KeyGenerator
 from rest_framework_api_key.models import BaseAPIKeyManager
@@ -9,7 +10,7 @@ from rest_framework_api_key.models import BaseAPIKeyManager
 from accounts.jurisdiction import jurisdiction_of
 
 if TYPE_CHECKING:
-    from interop.models import BatchJob, InboxMessage, PartnerKey  # noqa: F401
+    from interop.models import BatchJob, InboxMessage, PartnerKey, WebhookDelivery, WebhookSubscription  # noqa: F401
 
 
 _VERSION = """
@@ -82,3 +83,23 @@ class JobQuerySet(models.QuerySet["BatchJob"]):
     def unfinished(self) -> JobQuerySet:
         """What the workers have still to do, the one that has waited longest first: no long batch holds up a short one."""
         return self.filter(state__in=["queued", "running"]).order_by(models.F("worked_at").asc(nulls_first=True), "id")
+
+
+class WebhookQuerySet(models.QuerySet["WebhookSubscription"]):
+    def visible_to(self, viewer: object) -> WebhookQuerySet:
+        """A key sees those that belong to it, or to a key it replaced; a person those of the agencies they see."""
+        lineage = getattr(viewer, "lineage", None)
+        if lineage is not None:
+            return self.filter(key__in=lineage()).exclude(state="removed") if getattr(viewer, "is_usable", False) else self.none()
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self if agencies is None else self.filter(partner__agency_id__in=sorted(agencies))
+
+    def sending(self) -> WebhookQuerySet:
+        """Those that are told of what happens."""
+        return self.filter(state="active", partner__is_active=True)
+
+
+class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def visible_to(self, viewer: object) -> WebhookDeliveryQuerySet:
+        subscriptions = apps.get_model("interop", "WebhookSubscription").objects.visible_to(viewer)
+        return self.filter(subscription__in=subscriptions)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from interop.services import forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
+from interop.services.webhooks import forget_old_deliveries
 
 
 @shared_task(name="interop.sweep_inbox", queue="critical")
@@ -27,3 +28,9 @@ def work_on_batches_task() -> None:
 def forget_old_batches_task() -> None:
     """Once a night."""
     forget_old_batches()
+
+
+@shared_task(name="interop.forget_old_deliveries", queue="bulk")
+def forget_old_deliveries_task() -> None:
+    """Once a night: bodies and answers of webhooks whose time is over, and rows whose time is."""
+    forget_old_deliveries()

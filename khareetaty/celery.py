@@ -22,6 +22,7 @@ app.conf.beat_schedule = {
     },
     # The row is the queue: this is how an uploaded file finds a worker, and how a run whose worker died finds another.
     "imports: sweep": {"task": "incidents.sweep_imports", "schedule": 3.0, "options": {"expire_seconds": 3, "queue": "critical"}},
+    "webhooks: kept": {"task": "interop.forget_old_deliveries", "schedule": crontab(hour="3", minute="40"), "options": {"queue": "bulk"}},
     # Predictions whose time has passed, and the two days late reports are given.
     "predictions: scored": {"task": "incidents.score_predictions", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "positions: days": {"task": "patrol.keep_positions", "schedule": crontab(minute="5"), "options": {"expire_seconds": 3000}},

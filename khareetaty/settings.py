@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "patrol", "description": "Units, positions, plans, and what came of them."},
         {"name": "alerts", "description": "What people must hear of, who was told, who acknowledged; rules, policies, who is on call."},
         {"name": "external", "description": "What partners pull: three formats, filters, pages that stand still, tags to ask again by."},
+        {"name": "webhooks", "description": "Be told of what happens, by signed calls to an address of yours (Standard Webhooks)."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -207,6 +208,10 @@ SPECTACULAR_SETTINGS = {
         "KindEnum": "incidents.models.surfaces.Surface.Kind",
         "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
         "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
+        "WebhookStateEnum": "interop.models.webhooks.WebhookSubscription.State",
+        "WebhookDeliveryStateEnum": "interop.models.webhooks.WebhookDelivery.State",
+        "WebhookTriggerEnum": "interop.models.webhooks.WebhookDelivery.Trigger",
+        "WebhookErrorEnum": "interop.models.webhooks.ErrorClass",
         "AlertStateEnum": "alerts.models.alert.AlertState",
         "AlertKindEnum": "alerts.models.alert.Alert.Kind",
         "AlertLogKindEnum": "alerts.models.alert.AlertLog.Kind",
@@ -273,6 +278,14 @@ ALERT_RETRY_S = env.float("ALERT_RETRY_S", default=60)  # between two tries, spr
 ALERT_AUDIT_EMAIL = env.list("ALERT_AUDIT_EMAIL", default=[])  # who is told, straight by EMAIL_URL, when alerts are late
 HEARTBEAT_URL = env("HEARTBEAT_URL", default="")  # asked once a minute while nothing is late; a watch outside notices when it is not
 SMS_GATEWAY_RECEIPTS = env.bool("SMS_GATEWAY_RECEIPTS", default=False)  # whether it tells afterwards what arrived
+
+# --- interop: webhooks ------------------------------------------------------------------------------------------------
+WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # private hosts, addresses or networks (a ministry's own) that may be called
+WEBHOOK_TIMEOUT_S = env.float("WEBHOOK_TIMEOUT_S", default=15)  # from the connection's beginning to the answer's end
+WEBHOOK_KEEP_DAYS = env.int("WEBHOOK_KEEP_DAYS", default=30)  # bodies and answers of deliveries; their outcomes three times as long
+SEALING_KEY = env("SEALING_KEY", default="")  # what webhooks' secrets are sealed under; empty: derived from SECRET_KEY
+SEALING_KEY_FALLBACKS = env.list("SEALING_KEY_FALLBACKS", default=[])  # former ones, to open what was sealed before
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # --- background work -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

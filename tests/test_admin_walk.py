@@ -38,6 +38,7 @@ from incidents.models import (
 )
 from incidents.tests.issued import rows_of_trust
 from interop.tests.inbound_rows import rows_of_inbound
+from interop.tests.webhooks.rows import rows_of_webhooks
 from patrol.models import Position, RoadClosure, RoadNetwork
 from patrol.tests.dispatch import rows_of_dispatch
 from patrol.tests.force import rows_of_force
@@ -161,6 +162,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_authoring(cast)
     rows_of_quiet(cast, alerting)
     rows_of_inbound(cast, places, police_112, incident)
+    rows_of_webhooks(cast, places)
     return incident
 
 

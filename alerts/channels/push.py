@@ -16,6 +16,7 @@ from alerts.channels import codes, web
 from alerts.channels.addresses import as_url
 from alerts.channels.base import Handed, Message, PermanentFailure, TemporaryFailure
 from alerts.channels.texts import lines, one_line
+from core.outbound import Guard
 
 TTL_S = {"low": 3600, "medium": 3600, "high": 7200, "critical": 14_400}  # how long the service keeps it for a sleeping browser
 URGENCY = {"low": "normal", "medium": "normal", "high": "high", "critical": "high"}
@@ -31,7 +32,7 @@ class PushSender:
 
     def __init__(self, private_key: str, subject: str) -> None:
         self.vapid, self.subject = Vapid.from_string(private_key), subject
-        self.guard = web.Guard(tuple(settings.PUSH_ALLOW))
+        self.guard = Guard(tuple(settings.PUSH_ALLOW))
 
     def check_address(self, address: str) -> str:
         return as_url(address)

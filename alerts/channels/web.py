@@ -7,22 +7,20 @@ that was found public, which is the one that is then used. No redirects, no prox
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
 import httpcore
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from alerts.channels.base import PermanentFailure, TemporaryFailure
+from core.outbound import Guard, private, tls_context
 
 MOST_BYTES = 64 * 1024
 CONNECT_S = 5.0
@@ -49,28 +47,6 @@ class Answer:
 
 class Blocked(PermanentFailure):
     """The name leads to an address inside our own network that no setting allows."""
-
-
-@dataclass(frozen=True)
-class Guard:
-    """Which private hosts, addresses or networks may be reached although they are private."""
-
-    allowed: tuple[str, ...] = ()
-
-    def admits(self, host: str, address: str) -> bool:
-        ip = ipaddress.ip_address(address.split("%")[0])
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        if ip.is_global and not ip.is_multicast:
-            return True
-        return any(self._names(entry, host, ip) for entry in self.allowed)
-
-    @staticmethod
-    def _names(entry: str, host: str, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        try:
-            return ip in ipaddress.ip_network(entry, strict=False)
-        except ValueError:
-            return entry.lower() == host.lower()
 
 
 class _Stream(httpcore.NetworkStream):
@@ -131,16 +107,8 @@ class _Network(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         if not found or not all(guard.admits(host, address) for address in found):
-            raise Blocked(_("This address lies inside a private network; a setting must allow it first."), code="private")
+            raise Blocked(private(), code="private")
         return found[0]
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """The system's authorities (a ministry's own among them), and those that came with Python."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
 
 
 def call(
@@ -162,7 +130,7 @@ def call(
     try:
         with (
             httpcore.ConnectionPool(
-                ssl_context=_tls(), network_backend=network, max_connections=1, max_keepalive_connections=0, retries=0
+                ssl_context=tls_context(), network_backend=network, max_connections=1, max_keepalive_connections=0, retries=0
             ) as pool,
             pool.stream(method, url, headers=raw, content=body) as response,
         ):

@@ -18,6 +18,7 @@ from alerts.channels import codes, web
 from alerts.channels.addresses import as_url
 from alerts.channels.base import Handed, Message, PermanentFailure, TemporaryFailure
 from alerts.channels.texts import lines, one_line
+from core.outbound import Guard
 
 TIMEOUT_S = 15.0
 HEALS = frozenset({408, 409, 425, 429})
@@ -30,7 +31,7 @@ class WebhookSender:
     takes_key = True  # ``webhook-id`` is the delivery's key on every attempt
 
     def __init__(self, known: Mapping[str, Mapping[str, str]], allowed: tuple[str, ...], timeout_s: float) -> None:
-        self.known, self.guard, self.timeout_s = known, web.Guard(allowed), min(TIMEOUT_S, timeout_s)
+        self.known, self.guard, self.timeout_s = known, Guard(allowed), min(TIMEOUT_S, timeout_s)
 
     def check_address(self, address: str) -> str:
         name = address.strip()

@@ -1,5 +1,5 @@
 """The command centre's screens of this app: a file a part."""
 
-from interop.admin import inbox, jobs, partners
+from interop.admin import inbox, jobs, partners, webhooks
 
-__all__ = ["inbox", "jobs", "partners"]
+__all__ = ["inbox", "jobs", "partners", "webhooks"]

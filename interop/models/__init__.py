@@ -1,5 +1,21 @@
 from interop.models.inbox import InboxMessage
 from interop.models.jobs import BatchJob, BatchRow
 from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision, Scope
+from interop.models.webhooks import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
 
-__all__ = ["BatchJob", "BatchRow", "Feed", "InboxMessage", "Kind", "Partner", "PartnerKey", "Precision", "Scope"]
+__all__ = [
+    "BatchJob",
+    "BatchRow",
+    "ErrorClass",
+    "Feed",
+    "InboxMessage",
+    "Kind",
+    "Partner",
+    "PartnerKey",
+    "Precision",
+    "Scope",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookSecret",
+    "WebhookSubscription",
+]

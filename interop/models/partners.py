@@ -43,6 +43,7 @@ class Scope(models.TextChoices):
     PATROL_READ = "patrol:read", _("Read units, plans and coverage")
     TELEMETRY_WRITE = "telemetry:write", _("Send positions")
     ALERTS_READ = "alerts:read", _("Read alerts, statistics and who is on call")
+    WEBHOOKS_MANAGE = "webhooks:manage", _("Manage its webhooks")
 
 
 class Precision(models.TextChoices):
@@ -165,6 +166,10 @@ class PartnerKey(AbstractAPIKey):
 
     def can(self, verb: str) -> bool:
         return verb == "open" and self.has_scope(Scope.INCIDENTS_WRITE)
+
+    def lineage(self) -> list[int]:
+        """This key and those it replaced: what was theirs is its own."""
+        return [self.pk]
 
     # What the audit trail asks.
     audit_kind = "key"

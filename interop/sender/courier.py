@@ -1,0 +1,329 @@
+"""Calls to other systems, many at once in one loop: signed, with an end, to the address that was checked, and no further.
+
+A receiver may be slow, silent, huge or hostile. The whole of a call has a deadline, not each read of it; at most ``MOST_READ`` bytes of
+an answer are taken, as they come (nothing is unpacked); a redirect is an answer like any other; and a connection goes to the very
+address that the guard admitted, whatever the name leads to a moment later. Each subscription has a lane and connections of its own, so
+that one which hangs holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from queue import SimpleQueue
+from typing import Any
+
+import httpcore
+
+from core.outbound import BadUrl, Guard, check_url, tls_context
+from interop.models import ErrorClass
+from interop.services.webhooks.payload import CONTENT_TYPE
+from interop.services.webhooks.queue import MOST_KEPT, Claim, Outcome
+from interop.services.webhooks.secrets import signer
+from interop.services.webhooks.subscriptions import Resolve, by_the_system
+
+CONNECT_S = 5.0
+MOST_READ = 64 * 1024
+KEEP_ALIVE_S = 15.0
+LANE_IDLE_S = 60.0
+AGENT = "Khareetaty-Webhooks/1"
+PREFETCH_S = 0.3
+MOST_PREFETCHED = 120
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One call to make."""
+
+    claim: Claim
+    url: str
+    sealed: tuple[str, ...]  # the secrets that live now, newest first
+    claimed_at: float  # of the monotonic clock
+
+
+class Refused(Exception):
+    """The guard does not admit where the name leads."""
+
+
+class Unknown(Exception):
+    """The name leads nowhere."""
+
+
+class GuardedNetwork(httpcore.AsyncNetworkBackend):
+    """Looks a name up once, and connects to an address it has checked."""
+
+    def __init__(self, guard: Guard, resolve: Callable[[str, int], Awaitable[list[str]]]) -> None:
+        self.inner = httpcore.AnyIOBackend()
+        self.guard, self.resolve = guard, resolve
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        async with asyncio.timeout(CONNECT_S):
+            try:
+                found = await self.resolve(host, port)
+            except OSError as error:
+                raise Unknown(str(error)) from error
+            if not found:
+                raise Unknown(host)
+            if not all(self.guard.admits(host, address) for address in found):
+                raise Refused(host)
+            for place, address in enumerate(found[:3], start=1):
+                try:
+                    return await self.inner.connect_tcp(address, port, CONNECT_S, local_address, socket_options)
+                except httpcore.ConnectError:
+                    if place == min(len(found), 3):
+                        raise
+        raise httpcore.ConnectError(host)  # pragma: no cover - the loop returns or raises
+
+    async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None) -> Any:
+        raise Refused(path)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass
+class Lane:
+    """What is under way to one subscription."""
+
+    pool: httpcore.AsyncConnectionPool
+    concurrency: int
+    waiting: deque[Parcel] = field(default_factory=deque)
+    active: int = 0
+    usual_s: float = 1.0  # what a call takes, lately
+    used_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def room(self) -> int:
+        """How many more may be claimed: what can be sent in a moment, so that a claim never waits long behind a slow receiver."""
+        ahead = max(self.concurrency, min(MOST_PREFETCHED, round(PREFETCH_S * self.concurrency / max(self.usual_s, 1e-3))))
+        return ahead - len(self.waiting) - self.active
+
+
+class Courier:
+    """A loop in a thread of its own. ``send`` hands parcels over; what came of them is read from ``outcomes``."""
+
+    def __init__(self, *, guard: Guard, timeout_s: float, resolve: Resolve = by_the_system) -> None:
+        self.guard, self.timeout_s = guard, timeout_s
+        self.outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self._resolve = resolve
+        self._lookups = ThreadPoolExecutor(16, thread_name_prefix="resolve")
+        self._lanes: dict[int, Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread.start()
+
+    # -- called by the thread that claims -----------------------------------------------------------------------------------
+
+    def room(self, subscription_id: int, concurrency: int) -> int:
+        lane = self._lanes.get(subscription_id)
+        return concurrency if lane is None else lane.room
+
+    @property
+    def is_idle(self) -> bool:
+        return not any(lane.active or lane.waiting for lane in list(self._lanes.values()))
+
+    def send(self, parcels: list[tuple[Parcel, int]]) -> None:
+        """Each with its subscription's concurrency."""
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(self._take, parcels, done)
+        done.wait(5)
+
+    def close(self, within_s: float) -> None:
+        """Finish what is under way; what was not begun is given back."""
+        ends = time.monotonic() + within_s
+        self._loop.call_soon_threadsafe(self._give_back)
+        while not self.is_idle and time.monotonic() < ends:
+            time.sleep(0.02)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+
+    # -- in the loop ------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _take(self, parcels: list[tuple[Parcel, int]], done: threading.Event) -> None:
+        for parcel, concurrency in parcels:
+            lane = self._lane(parcel.claim.subscription_id, concurrency)
+            lane.waiting.append(parcel)
+            lane.used_at = parcel.claimed_at
+            if lane.active < lane.concurrency:
+                lane.active += 1
+                task = self._loop.create_task(self._work(lane))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        done.set()
+        self._forget_idle()
+
+    def _lane(self, subscription_id: int, concurrency: int) -> Lane:
+        lane = self._lanes.get(subscription_id)
+        if lane is None:
+            network = GuardedNetwork(self.guard, self._look_up)
+            pool = httpcore.AsyncConnectionPool(
+                ssl_context=tls_context(), network_backend=network, max_connections=50, max_keepalive_connections=50,
+                keepalive_expiry=KEEP_ALIVE_S, retries=0,
+            )  # fmt: skip
+            lane = self._lanes[subscription_id] = Lane(pool, concurrency)
+        lane.concurrency = concurrency
+        return lane
+
+    async def _look_up(self, host: str, port: int) -> list[str]:
+        return await self._loop.run_in_executor(self._lookups, self._resolve, host, port)
+
+    async def _work(self, lane: Lane) -> None:
+        try:
+            while lane.waiting and lane.active <= lane.concurrency:
+                parcel = lane.waiting.popleft()
+                if time.monotonic() - parcel.claimed_at > self.timeout_s:
+                    self.outcomes.put(Outcome(parcel.claim, datetime.now(UTC), is_given_back=True))
+                    continue
+                outcome = await self._call(lane.pool, parcel)
+                lane.usual_s += 0.2 * (outcome.ms / 1000 - lane.usual_s)
+                self.outcomes.put(outcome)
+        finally:
+            lane.active -= 1
+
+    async def _call(self, pool: httpcore.AsyncConnectionPool, parcel: Parcel) -> Outcome:
+        started_at, began = datetime.now(UTC), time.monotonic()
+
+        def outcome(error: str = "", detail: str = "", **more: Any) -> Outcome:
+            return Outcome(parcel.claim, started_at, ms=round((time.monotonic() - began) * 1000), error=error, detail=detail, **more)
+
+        try:
+            url = check_url(parcel.url, self.guard)
+            headers = signed(parcel, at=started_at)
+            async with asyncio.timeout(self.timeout_s):
+                return outcome(**await self._exchange(pool, url.text, headers, parcel.claim.body.encode()))
+        except (BadUrl, Refused) as bad:
+            return outcome(ErrorClass.SSRF, str(bad))
+        except Unknown as error:
+            return outcome(ErrorClass.DNS, str(error))
+        except NoSecret:
+            return outcome(ErrorClass.SECRET)
+        except (TimeoutError, httpcore.TimeoutException):
+            return outcome(ErrorClass.TIMEOUT)
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ssl.SSLError) as error:
+            return outcome(_class_of(error), str(error) or type(error).__name__)
+        except Exception as error:  # whatever a library meets in a strange answer is that call's failure, and no other's
+            return outcome(ErrorClass.PROTOCOL, f"{type(error).__name__}: {error}")
+
+    async def _exchange(self, pool: httpcore.AsyncConnectionPool, url: str, headers: list[Any], body: bytes) -> dict[str, Any]:
+        limits = {"connect": CONNECT_S, "read": self.timeout_s, "write": self.timeout_s, "pool": self.timeout_s}
+        async with pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": limits}) as response:
+            kept = bytearray()
+            async for chunk in response.aiter_stream():
+                kept += chunk
+                if len(kept) > MOST_READ:  # the verdict stands in the status
+                    break
+            named = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        code = response.status
+        error = "" if 200 <= code < 300 else ErrorClass.REDIRECT if 300 <= code < 400 else ErrorClass.HTTP
+        return {
+            "code": code,
+            "error": error,
+            "detail": named.get(b"location", "")[:300] if error == ErrorClass.REDIRECT else "",
+            "excerpt": excerpt(bytes(kept), named.get(b"content-encoding", "")),
+            "retry_after_s": retry_after(named.get(b"retry-after", "")) if error else None,
+        }
+
+    def _give_back(self) -> None:
+        for lane in self._lanes.values():
+            while lane.waiting:
+                self.outcomes.put(Outcome(lane.waiting.popleft().claim, datetime.now(UTC), is_given_back=True))
+
+    def _forget_idle(self) -> None:
+        now = time.monotonic()
+        for pk, lane in list(self._lanes.items()):
+            if not lane.active and not lane.waiting and now - lane.used_at > LANE_IDLE_S:
+                del self._lanes[pk]
+                task = self._loop.create_task(lane.pool.aclose())
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _end(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for lane in self._lanes.values():
+            with contextlib.suppress(Exception):
+                await lane.pool.aclose()
+
+
+class NoSecret(Exception):
+    """Nothing to sign with: nothing is sent."""
+
+
+def signed(parcel: Parcel, *, at: datetime) -> list[tuple[bytes, bytes]]:
+    """The headers of Standard Webhooks: the id is the same on every attempt, the time is this attempt's, a signature a living secret."""
+    if not parcel.sealed:
+        raise NoSecret
+    claim = parcel.claim
+    signatures = " ".join(signer(sealed).sign(claim.webhook_id, at, claim.body) for sealed in parcel.sealed)
+    return [
+        (b"Host", _host_header(parcel.url)),
+        (b"User-Agent", AGENT.encode()),
+        (b"Content-Type", CONTENT_TYPE.encode()),
+        (b"Content-Length", str(len(claim.body.encode())).encode()),
+        (b"Accept", b"*/*"),
+        (b"Accept-Encoding", b"identity"),
+        (b"webhook-id", claim.webhook_id.encode()),
+        (b"webhook-timestamp", str(int(at.timestamp())).encode()),
+        (b"webhook-signature", signatures.encode()),
+    ]
+
+
+def _host_header(url: str) -> bytes:
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).netloc.encode("idna" if not url.isascii() else "ascii")
+
+
+def excerpt(body: bytes, encoding: str) -> str:
+    if encoding and encoding.lower() != "identity":
+        return f"({len(body)} bytes of {encoding[:20]}, not unpacked)"
+    return body[:MOST_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")[:MOST_KEPT]
+
+
+def retry_after(text: str) -> float | None:
+    """Seconds, or a date of HTTP; ``None`` for what is neither."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def _class_of(error: BaseException) -> str:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            return ErrorClass.TLS
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(error, httpcore.ConnectError):
+        return ErrorClass.CONNECT
+    return ErrorClass.PROTOCOL if isinstance(error, httpcore.ProtocolError) else ErrorClass.CONNECT
