@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
     ),
     "TAGS": [
         {"name": "ingest", "description": "Send reports. What is answered with a 2xx is committed."},
+        {"name": "standards", "description": "The field's open standards: CAP, OGC API Features, Open311, EIDO."},
         {"name": "incidents", "description": "Read what became of them, within your key's agency and governorates."},
         {"name": "patrol", "description": "Units, positions, plans, and what came of them."},
         {"name": "alerts", "description": "What people must hear of, who was told, who acknowledged; rules, policies, who is on call."},

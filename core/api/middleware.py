@@ -22,7 +22,8 @@ class ProblemMiddleware:
         response = self.get_response(request)
         if response.status_code < 400 or not request.path.startswith(API):
             return response
-        if "json" in response.headers.get("Content-Type", ""):
+        form = response.headers.get("Content-Type", "")
+        if "json" in form or "/xml" in form:  # Open311 tells what is wrong in XML
             return response
         sorry = _("Something failed on our side. Nothing was changed.") if response.status_code >= 500 else _("The request is malformed.")
         return plain_problem(request, status=response.status_code, detail=sorry)

@@ -18,6 +18,7 @@ from core.errors import DomainError
 from interop.api.authentication import HasScope, KeyAuthentication
 from interop.api.jobs import JobSerializer, job_url
 from interop.api.serializers import BatchReceiptSerializer, ReceiptSerializer, incident_url
+from interop.api.standards.envelopes import ENVELOPES
 from interop.messages import MESSAGES
 from interop.models import Kind, PartnerKey, Scope
 from interop.services import Outcome, Receipt, queue_batch, receive_message, receive_messages
@@ -49,6 +50,7 @@ class Intake(APIView):
 
     authentication_classes = [KeyAuthentication]
     permission_classes = [HasScope]
+    parser_classes = ENVELOPES
     scope = Scope.INCIDENTS_WRITE
     max_body_bytes = SINGLE_MAX_BYTES
     kind: ClassVar[str]
@@ -180,9 +182,10 @@ def _single(kind: Kind) -> type[Intake]:
         summary=f"Send one message: {kind.value}",
         description=f"{(message.__doc__ or '').strip()}\n\nA repeat (the same id or Idempotency-Key, the same content) is answered with "
         "the same incident. A message that is not right is refused with every field named, and kept so that it can be corrected: "
-        "send it again under the same id. Fields not named here are kept with the report and change nothing.",
+        "send it again under the same id. Fields not named here are kept with the report and change nothing. A CloudEvents 1.0 "
+        "envelope round the message is accepted too: structured (application/cloudevents+json) or binary (ce- headers).",
         parameters=[_HEADER, location],
-        request=message,
+        request={"application/json": message},
         examples=[example],
         responses={
             201: OpenApiResponse(ReceiptSerializer, description="An incident was opened."),

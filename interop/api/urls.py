@@ -58,6 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/results.csv", JobResultsCsv.as_view(), name="api-job-results-csv"),
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
+urlpatterns.append(path("", include("interop.api.standards.urls")))
 urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))
 urlpatterns.append(path("", include("interop.api.alerts.urls")))
 urlpatterns.append(path("external/", include("interop.api.external.urls")))

@@ -1,0 +1,1 @@
+"""Doors that speak the field's open standards."""
