@@ -105,7 +105,7 @@ class AlertList(Alerts):
 class AlertDetail(Alerts):
     @details(
         Alerts, operation="pull_alert", summary="One alert", row=ExternalAlertSerializer,
-        id_parameter=OpenApiParameter("pk", int, OpenApiParameter.PATH),
+        id_parameter=OpenApiParameter("id", int, OpenApiParameter.PATH),
     )  # fmt: skip
     def get(self, request: Request, pk: str, format: str | None = None) -> HttpResponseBase:
         return self.one(self.visible().filter(pk=min(int(pk), MAX_PK)))

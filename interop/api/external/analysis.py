@@ -104,7 +104,7 @@ class HotSpotList(HotSpots):
 class HotSpotDetail(HotSpots):
     @details(
         HotSpots, operation="pull_hot_spot", summary="One hot spot, of any run", row=ExternalHotSpotSerializer,
-        id_parameter=OpenApiParameter("pk", int, OpenApiParameter.PATH),
+        id_parameter=OpenApiParameter("id", int, OpenApiParameter.PATH),
     )  # fmt: skip
     def get(self, request: Request, pk: str, format: str | None = None) -> HttpResponseBase:
         return self.one(self.any_run().filter(pk=min(int(pk), MAX_PK)))
