@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from alerts.models import Alert, AlertState, Level
@@ -103,9 +102,6 @@ class AlertList(Alerts):
 
 
 class AlertDetail(Alerts):
-    @details(
-        Alerts, operation="pull_alert", summary="One alert", row=ExternalAlertSerializer,
-        id_parameter=OpenApiParameter("id", int, OpenApiParameter.PATH),
-    )  # fmt: skip
+    @details(Alerts, operation="pull_alert", summary="One alert", row=ExternalAlertSerializer)
     def get(self, request: Request, pk: str, format: str | None = None) -> HttpResponseBase:
         return self.one(self.visible().filter(pk=min(int(pk), MAX_PK)))

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.gis.db.models.functions import AsGeoJSON
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from incidents.models import Forecast, HotSpot
@@ -102,10 +101,7 @@ class HotSpotList(HotSpots):
 
 
 class HotSpotDetail(HotSpots):
-    @details(
-        HotSpots, operation="pull_hot_spot", summary="One hot spot, of any run", row=ExternalHotSpotSerializer,
-        id_parameter=OpenApiParameter("id", int, OpenApiParameter.PATH),
-    )  # fmt: skip
+    @details(HotSpots, operation="pull_hot_spot", summary="One hot spot, of any run", row=ExternalHotSpotSerializer)
     def get(self, request: Request, pk: str, format: str | None = None) -> HttpResponseBase:
         return self.one(self.any_run().filter(pk=min(int(pk), MAX_PK)))
 

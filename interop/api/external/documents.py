@@ -94,12 +94,12 @@ def lists(view: Any, *, operation: str, summary: str, row: Any, more: Mapping[st
     )
 
 
-def details(view: Any, *, operation: str, summary: str, row: Any, id_parameter: OpenApiParameter) -> Any:
+def details(view: Any, *, operation: str, summary: str, row: Any, id_parameter: OpenApiParameter | None = None) -> Any:
     return extend_schema(
         operation_id=operation,
         tags=[TAG],
         summary=summary,
-        parameters=[id_parameter, choice_of_fields(view.columns)],
+        parameters=[*([id_parameter] if id_parameter else []), choice_of_fields(view.columns)],
         responses={
             (200, "application/json"): row,
             (200, "application/geo+json"): OpenApiTypes.OBJECT,
