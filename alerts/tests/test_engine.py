@@ -303,7 +303,7 @@ def test_a_storm_is_one_alert_that_stands_for_the_rest(alerting: Alerting, log: 
     assert (done.opened, done.stormed) == (3, 5)
     storm = Alert.objects.get(kind="storm")
     assert storm.occurrence_count == 5 == Occurrence.objects.filter(alert=storm).count()
-    assert storm.title_en == "Another: more than 3 alerts in an hour"
+    assert storm.title_en == "Another: more than 3 alerts in an hour, this one stands for 5 more"
     assert look_for_recovery(now=now() + timedelta(minutes=20)) == 1
 
 

@@ -1,8 +1,10 @@
 """ALR-1, ALR-6: rules are checked when they are saved, versioned, and switched on by a second person who has seen a replay."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from alerts.models import AlertRule, EscalationPolicy, PolicyStep, RuleVersion
 from alerts.services.rules import (
@@ -108,6 +110,30 @@ def test_a_draft_without_a_policy_is_kept_but_never_submitted(cast: Any, alertin
     rule = create_rule(data=burglaries(policy=None), by=cast.analyst)
     with pytest.raises(Invalid, match="nobody would be told"):
         submit_rule(rule=rule, version=1, by=cast.analyst)
+
+
+def test_a_policy_that_became_unsound_since_it_was_saved_cannot_be_switched_on(cast: Any, alerting: Any, burglary: Any) -> None:
+    rule = submit_rule(rule=create_rule(data=burglaries(), by=cast.analyst), version=1, by=cast.analyst)
+    replayed(rule)
+    EscalationPolicy.objects.filter(pk=alerting.policy.pk).update(fallback_contact=None)
+    alerting.schedule.layers.update(ends_on=timezone.localdate() + timedelta(days=3))
+    with pytest.raises(Invalid, match=r"has nobody on call from .* on\. Fill the hole") as refused:
+        activate_rule(rule=rule, version=1, by=cast.supervisor)
+    assert list(refused.value.fields) == ["policy"]
+    EscalationPolicy.objects.filter(pk=alerting.policy.pk).update(fallback_contact=alerting.room)
+    assert "has nobody on call from" in " ".join(each.text for each in look_over(rule) if each.kind == "warning")
+    EscalationPolicy.objects.filter(pk=alerting.policy.pk).update(repeat_times=5, repeat_wait_s=0)
+    alerting.policy.steps.update(wait_s=0)
+    with pytest.raises(Invalid, match="runs in a circle without waiting"):
+        activate_rule(rule=rule, version=1, by=cast.supervisor)
+    alerting.policy.steps.filter(position=2).update(wait_s=60, role="nobody")
+    with pytest.raises(Invalid, match="step 2: There is no such role"):
+        activate_rule(rule=rule, version=1, by=cast.supervisor)
+    alerting.policy.steps.filter(position=2).update(kind=PolicyStep.Kind.PERSON, user=cast.officer)
+    cast.officer.is_active = False
+    cast.officer.save()
+    assert "officer has left: nobody is told." in " ".join(each.text for each in look_over(rule) if each.kind == "warning")
+    assert activate_rule(rule=rule, version=1, by=cast.supervisor).state == "active"
 
 
 def test_a_policy_that_tells_nobody_cannot_be_submitted(cast: Any, alerting: Any, burglary: Any) -> None:

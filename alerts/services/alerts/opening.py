@@ -228,7 +228,7 @@ def join(
         changes["facts"] = dict(facts)
     if is_worse:
         changes["level"] = level
-    if title is not None and alert.kind == Alert.Kind.RULE:
+    if title is not None and alert.kind in QUIETABLE:  # what a person or the auditor wrote stays as it was written
         changes |= {"title_en": title[0][:MOST_TITLE], "title_ar": title[1][:MOST_TITLE]}
     if is_synthetic:
         changes["is_synthetic"] = True

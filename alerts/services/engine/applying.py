@@ -10,10 +10,7 @@ from typing import Any
 
 from django.contrib.gis.geos import Point
 from django.db.models import Count as Tally
-from django.utils import translation
-from django.utils.translation import gettext as _
 
-from alerts.choices import Level
 from alerts.models import Alert, HeldFiring, Occurrence
 from alerts.services.alerts import Seen, open_alert
 from alerts.services.alerts.opening import is_over
@@ -22,11 +19,13 @@ from alerts.services.alerts.quiets import Quiets
 from alerts.services.engine.compiled import Rules, active_rules
 from alerts.services.engine.counting import count
 from alerts.services.engine.evaluation import Fact, Firing, is_worse
+from alerts.services.engine.storms import storm
 from alerts.services.engine.words import titles
 
 HOUR = timedelta(hours=1)
 MOST_SEEN = 500
 MOST_ASKS = 50  # counts of one group that wait for one cooldown
+WAIT = "wait"  # held until it has lasted long enough, and by no cooldown
 
 
 @dataclass
@@ -138,6 +137,7 @@ def apply(
     opening: dict[str, Firing] = {}
     holding: list[tuple[Firing, str, datetime]] = []
     going: list[Firing] = []
+    storming: dict[int, list[Firing]] = defaultdict(list)
     for firing in firings:
         # A count is counted again when its cooldown ends: what it stands for now need not be known.
         wait = gates.cooldown(firing, now) if firing.ask is not None and not is_due and firing.fingerprint not in gates.open else None
@@ -181,7 +181,7 @@ def apply(
                 gates.note(firing, now)
                 gates.open[firing.fingerprint] = alert.pk
         elif gates.is_storm(firing):
-            storm(firing, quiets=quiets, now=now)
+            storming[firing.rule.pk].append(firing)
             done.stormed += 1
         else:
             opening[firing.fingerprint] = firing
@@ -200,6 +200,8 @@ def apply(
         # Another process opened one of the same group a moment ago: it joins.
         done.alerts.append(made.get(fingerprint) or open_for(firing, quiets=quiets, now=now))
     done.opened += len(opening)
+    for of_rule in storming.values():
+        storm(of_rule, quiets=quiets, now=now)
     hold_all(holding)
     return done
 
@@ -290,35 +292,6 @@ def alert_fields(firing: Firing) -> dict[str, Any]:
         "group_window_min": rule.group_window_min,
         "seen": fact.seen[:MOST_SEEN],
     }
-
-
-def storm(firing: Firing, *, quiets: Quiets, now: datetime) -> Alert:
-    """The rule has opened as many alerts this hour as it may: one alert says so, and stands for the rest."""
-    rule = firing.rule.rule
-    said = {}
-    for language in ("en", "ar"):
-        with translation.override(language):
-            said[language] = _("%(rule)s: more than %(most)d alerts in an hour") % {
-                "rule": rule.name_ar if language == "ar" else rule.name_en,
-                "most": rule.most_per_hour,
-            }
-    return open_alert(
-        kind=Alert.Kind.STORM,
-        fingerprint=f"storm:{rule.pk}",
-        level=firing.level if is_worse(firing.level, Level.HIGH) else Level.HIGH,
-        title_en=said["en"],
-        title_ar=said["ar"],
-        caused_at=firing.fact.at,
-        rule=rule,
-        policy=rule.policy,
-        agency_id=rule.agency_id or firing.fact.agency_id,
-        facts={"most_per_hour": rule.most_per_hour, "last": titles(firing)[0], "last_ar": titles(firing)[1], "level": firing.level},
-        priority=rule.priority,
-        is_synthetic=firing.fact.is_synthetic,
-        seen=firing.fact.seen[:MOST_SEEN] or (Seen(firing.fact.at, firing.fact.event_id),),
-        quiets=quiets,
-        now=now,
-    )
 
 
 # --- held back -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,9 @@ from alerts.services.rules.conditions import (
     ReadingCondition,
     measure_of,
 )
+
+# The number that ``Fact.before`` is the like of, whatever the rule's own measure is: a trend compares incidents with incidents.
+COMPARED = {"count": "count", "hot_spot": "incident_count", "forecast": "expected"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Fact:
     location: tuple[float, float] | None = None
     incident_id: int | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
-    before: float | None = None  # the measure in the equally long time before, where there is one
+    before: float | None = None  # what is ``COMPARED`` in the equally long time before, or as is usual
     data: Mapping[str, Any] = field(default_factory=dict)
     is_synthetic: bool = False
     name_en: str = ""  # of what it is about: a unit, a feed, a type
@@ -118,19 +121,27 @@ def weigh(rule: CompiledRule, fact: Fact, modified: InForce) -> tuple[str, float
         level, threshold = reached
     else:
         level, threshold = str(rule.rule.level), (least * factor if least is not None else None)
-    if rule.rule.trend_at_least is not None and not has_trend(fact, measure, rule.rule.trend_at_least):
+    if rule.rule.trend_at_least is not None and not has_trend(fact, rule.rule.trend_at_least):
         return None
     return level, threshold
 
 
-def has_trend(fact: Fact, measure: float | None, at_least: float) -> bool:
+def still_reaches(rule: CompiledRule, fact: Fact, rules: Rules) -> bool:
+    """Whether what fired once is still enough. A time of day at which the rule is muted, or asks for more, ends nothing by itself."""
+    if not is_meant(rule, fact) or not passes_filters(rule, fact):
+        return False
+    modified = in_force(rule.modifiers, fact.at, rules.zone, rules.periods)
+    return weigh(rule, fact, replace(modified, threshold_factor=min(modified.threshold_factor, 1.0))) is not None
+
+
+def has_trend(fact: Fact, at_least: float) -> bool:
     """Now over before. Where there was nothing before, anything is a rise; where before is not known, there is no trend."""
-    ratio = fact.numbers.get("rate_ratio")
+    ratio, now = fact.numbers.get("rate_ratio"), fact.numbers.get(COMPARED.get(fact.type, "count"))
     if fact.before is None:
         return ratio is not None and ratio >= at_least
-    if measure is None:
+    if now is None:
         return False
-    return measure > 0 if fact.before <= 0 else measure / fact.before >= at_least - 1e-9
+    return now > 0 if fact.before <= 0 else now / fact.before >= at_least - 1e-9
 
 
 def is_meant(rule: CompiledRule, fact: Fact) -> bool:
@@ -232,7 +243,8 @@ def reasons(
         said["before"] = fact.before
     if rule.rule.trend_at_least is not None:
         said["trend_at_least"] = rule.rule.trend_at_least
-        said["trend"] = round(measure / fact.before, 3) if measure is not None and fact.before else None
+        now = fact.numbers.get(COMPARED.get(fact.type, "count"))
+        said["trend"] = round(now / fact.before, 3) if now is not None and fact.before else None
     if modified.which:
         said["modifiers"] = {
             "which": [rule.rule.modifiers[number] for number in modified.which if number < len(rule.rule.modifiers)],

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from alerts.services.engine import recovery
-from alerts.services.engine.applying import Applied, apply, hold
+from alerts.services.engine.applying import WAIT, Applied, apply, hold
 from alerts.services.engine.compiled import CompiledRule, Rules, active_rules
 from alerts.services.engine.counting import Ask, Touch, ask_of, count, longest_window
 from alerts.services.engine.evaluation import Fact, Firing, evaluate
@@ -123,7 +123,7 @@ def _with_patience(rule: CompiledRule, fact: Fact, rules: Rules) -> Firing | Non
         return evaluate(rule, fact, rules)
     firing = evaluate(rule, replace(fact, numbers={**fact.numbers, "minutes": float(least)}), rules)
     if firing is not None:
-        hold(firing, held_by="wait", due_at=fact.at + timedelta(minutes=least - minutes))
+        hold(firing, held_by=WAIT, due_at=fact.at + timedelta(minutes=least - minutes))
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,13 +17,13 @@ from alerts.services.alerts.recording import announce
 from alerts.services.alerts.resolving import close
 from alerts.services.engine.compiled import CompiledRule, Rules, active_rules
 from alerts.services.engine.counting import Ask, Count, count
-from alerts.services.engine.evaluation import evaluate
-from alerts.services.engine.findings import of_forecast, of_hot_spot
-from alerts.services.engine.gathering import Gathered, ask_again, may_lower
+from alerts.services.engine.findings import standing
+from alerts.services.engine.gathering import ask_again, may_lower
+from alerts.services.engine.storms import STORM_LASTS
 from alerts.services.rules.conditions import CountCondition, EventCondition
 from core.models import Event
 from incidents.lifecycle import FINAL
-from incidents.models import Forecast, HotSpot, Incident
+from incidents.models import Incident
 
 Source = AlertRule.Source
 BACK: dict[str, frozenset[str]] = {
@@ -31,7 +31,6 @@ BACK: dict[str, frozenset[str]] = {
     Source.CAMERA: frozenset({"camera.back", "device.back"}),
     Source.READING: frozenset({"reading.normal"}),
 }
-STORM_LASTS = timedelta(minutes=15)
 MOST_SUBJECTS = 500
 AT_ONCE = 500
 
@@ -49,11 +48,11 @@ def by_events(events: Sequence[Event], rules: Rules, *, now: datetime) -> int:
     for event in events:
         told[event.type].append(event)
     count_of = 0
+    gone = any(event.data.get("change") == "gone" for event in told.get("hot_spot.changed", ()))
     for rule in rules.rules:
+        if gone and rule.source == Source.HOT_SPOT and rule.rule.resolves_by_recovery:
+            count_of += of_findings(rule, rules, now=now)
         back = [event for type in recovers_on(rule) for event in told.get(type, ())]
-        gone = [event for event in told.get("hot_spot.changed", ()) if event.data.get("change") == "gone"]
-        if rule.source == Source.HOT_SPOT:
-            back = gone
         if not back:
             continue
         # Waiting firings (a cooldown, a camera's patience) about these subjects ask for themselves when they are due.
@@ -64,7 +63,7 @@ def by_events(events: Sequence[Event], rules: Rules, *, now: datetime) -> int:
                 subject_type__in={kind for kind, _pk in subjects}, subject_id__in=[pk for _kind, pk in subjects]
             ).values("pk"),
         )  # fmt: skip
-        for alert in list(about.union(joined) if rule.source != Source.HOT_SPOT else about):
+        for alert in list(about.union(joined)):
             if rule.rule.resolves_by_recovery and not still_holds(alert, now=now, rules=rules):
                 count_of += recover(alert.pk, now=now)
     return count_of
@@ -94,10 +93,8 @@ def still_holds(alert: Alert, *, now: datetime | None = None, rules: Rules | Non
     match rule.source:
         case Source.COUNT:
             return _counts_hold([alert], rules, now).get(alert.pk, (False, None))[0]
-        case Source.HOT_SPOT:
-            return _hot_spot_holds(alert, rule, rules, now)
-        case Source.FORECAST:
-            return _forecast_holds(alert, rule, rules, now)
+        case Source.HOT_SPOT | Source.FORECAST:
+            return alert.fingerprint in standing(rule, rules, now=now)
     if alert.incident_id is not None and Incident.objects.filter(pk=alert.incident_id, state__in=sorted(FINAL)).exists():
         others = Occurrence.objects.filter(alert=alert, incident__isnull=False).exclude(incident__state__in=sorted(FINAL))
         if not others.exists():
@@ -127,23 +124,14 @@ def _some_subject_is_wrong(alert: Alert, back: Iterable[str]) -> bool:
     return False
 
 
-def _hot_spot_holds(alert: Alert, rule: CompiledRule, rules: Rules, now: datetime) -> bool:
-    """Its track has a spot that stands, and reaches the rule's thresholds whatever its last change was."""
-    spot = HotSpot.objects.current().filter(track_id=alert.subject_id).first() if alert.subject_type == "hotspottrack" else None
-    if spot is None:
-        return False
-    changes = getattr(rule.condition, "changes", ())
-    fact = of_hot_spot(spot, None, changes[0] if changes else "", Gathered(rules), at=now)
-    return evaluate(rule, fact, rules) is not None
-
-
-def _forecast_holds(alert: Alert, rule: CompiledRule, rules: Rules, now: datetime) -> bool:
-    gathered = Gathered(rules)
-    gathered.places.read([alert.zone_id])
-    if alert.zone_id is None:
-        return False
-    rows = Forecast.objects.current().filter(zone_id=alert.zone_id).select_related("run")
-    return any(evaluate(rule, of_forecast(row, None, gathered, at=now), rules) is not None for row in rows)
+def of_findings(rule: CompiledRule, rules: Rules, *, now: datetime) -> int:
+    """End the alerts about hot spots or forecasts whose group has nothing left that stands and is enough."""
+    mine = list(Alert.objects.open().filter(kind=Alert.Kind.RULE, rule_id=rule.pk).order_by("pk").values_list("pk", "fingerprint"))
+    if not mine:
+        return 0
+    holding = standing(rule, rules, now=now)
+    outcome = _("The hot spot is gone, or small again.") if rule.source == Source.HOT_SPOT else _("The forecast says so no more.")
+    return sum(recover(pk, now=now, outcome=outcome) for pk, fingerprint in mine if fingerprint not in holding)
 
 
 # --- counts --------------------------------------------------------------------------------------

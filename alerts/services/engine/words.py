@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.services.engine.evaluation import Firing
-from alerts.services.rules.conditions import CountCondition
+from alerts.services.rules.conditions import CountCondition, ForecastCondition, HotSpotCondition
 
 MOST = 200
 
@@ -38,8 +38,12 @@ def _number(firing: Firing) -> str:
         case CountCondition() as condition:
             hours = f"{condition.window_h:g}"
             return ngettext("%(count)d in %(hours)s h", "%(count)d in %(hours)s h", int(measure)) % {"count": int(measure), "hours": hours}
+        case HotSpotCondition() if firing.facts.get("measure_name") == "incident_count":
+            return ngettext("%(count)d incident", "%(count)d incidents", int(measure)) % {"count": int(measure)}
+        case ForecastCondition() if firing.facts.get("measure_name") == "expected":
+            return _("%(count)s expected") % {"count": f"{measure:.0f}" if measure >= 10 else f"{measure:.1f}".removesuffix(".0")}
         case _ if firing.facts.get("measure_name") == "minutes":
             return _("%(minutes)d min") % {"minutes": int(measure)}
         case _ if firing.facts.get("measure_name") == "over_usual_percent":
             return f"{measure:+.0f}%"
-    return f"{measure:g}"
+    return f"{round(measure, 2):g}"

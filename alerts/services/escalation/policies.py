@@ -107,6 +107,12 @@ def switch_policy(*, by: Actor | None, policy: EscalationPolicy, is_active: bool
     return held
 
 
+def check_policy(policy: EscalationPolicy) -> Found:
+    """What is wrong with a policy as it is saved, today."""
+    steps = policy.steps.select_related("user", "team", "schedule", "contact", "agency").order_by("position")
+    return check(_snapshot(policy, list(steps)))
+
+
 def preview(
     *, by: Actor | None, policy: EscalationPolicy | None = None, values: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Any], Found]:

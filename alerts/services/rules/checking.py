@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.models import AlertRule, EscalationPolicy, PolicyStep, SpecialPeriod
+from alerts.services.escalation.policies import check_policy
 from alerts.services.rules import vocabulary
 from alerts.services.rules.conditions import (
+    CameraCondition,
     Condition,
     CountCondition,
     EventCondition,
@@ -132,6 +134,10 @@ def _levels(rule: AlertRule, condition: Condition) -> list[Finding]:
         found.append(Finding(WARNING, "levels", _("The lowest threshold is 0: every hot spot is an alert.")))
     if isinstance(condition, EventCondition) and condition.measure and not levels and condition.at_least is None:
         found.append(Finding(WARNING, "levels", _("A number is named, but nothing is held against it.")))
+    if isinstance(condition, CameraCondition) and len(levels) > 1:
+        found.append(
+            Finding(WARNING, "levels", _("A camera is looked at once, after the shortest time: the other thresholds are not reached."))
+        )
     if rule.trend_at_least is not None and rule.source not in HAS_TREND:
         found.append(Finding(ERROR, "trend_at_least", _("A trend is known of counts, hot spots and forecasts only.")))
     return found
@@ -215,10 +221,25 @@ def _policy(rule: AlertRule) -> list[Finding]:
         found.append(Finding(BLOCKER, "policy", _("The escalation policy “%(policy)s” is not in use.") % {"policy": policy.name}))
     if not notifies(policy):
         found.append(Finding(BLOCKER, "policy", _("The escalation policy “%(policy)s” notifies nobody.") % {"policy": policy.name}))
+    else:
+        found += _as_its_own_check_says(policy)
     if policy.agency_id is not None and rule.agency_id is not None and policy.agency_id != rule.agency_id:
         text = _("The escalation policy “%(policy)s” is another agency's.") % {"policy": policy.name}
         found.append(Finding(WARNING, "policy", text))
     return found
+
+
+def _as_its_own_check_says(policy: EscalationPolicy) -> list[Finding]:
+    """A policy was sound when it was saved; since then a schedule may have got a hole, a person may have left."""
+    told = check_policy(policy)
+    found = []
+    for field, text in told.problems.items():
+        number = field.split(".")[1] if field.startswith("steps.") else ""
+        where = _("step %(number)s: ") % {"number": number} if number else ""
+        why = _("The escalation policy “%(policy)s” cannot do what it says: %(why)s") % {"policy": policy.name, "why": f"{where}{text}"}
+        found.append(Finding(BLOCKER, "policy", why))
+    beside = _("The escalation policy “%(policy)s”: %(why)s")
+    return found + [Finding(WARNING, "policy", beside % {"policy": policy.name, "why": text}) for text in told.warnings]
 
 
 def notifies(policy: EscalationPolicy) -> bool:
