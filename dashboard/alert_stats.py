@@ -67,6 +67,7 @@ def context_of(user: User, span: str) -> dict[str, Any]:
         "tables": [
             (_("By policy"), lines_of(found.by_policy), _("Without a policy")),
             (_("By level"), lines_of(found.by_level), ""),
+            (_("By shift"), lines_of(found.by_shift if found.has_shifts else []), ""),
             (_("By hour of the day"), lines_of(found.by_hour), ""),
             (_("By what they acknowledged through"), lines_of(found.by_channel), ""),
         ],
@@ -80,7 +81,8 @@ HEAD = ("table", "key", "name", "acknowledged", "unanswered", "p50_s", "p90_s", 
 
 def csv_rows(found: Statistics) -> list[tuple[Any, ...]]:
     """One table after the other; a figure that too few rows stand behind is empty."""
-    groups = [("overall", [Group("", "", found.overall)]), ("policy", found.by_policy), ("level", found.by_level), ("hour", found.by_hour)]
+    groups = [("overall", [Group("", "", found.overall)]), ("policy", found.by_policy), ("level", found.by_level)]
+    groups += [("shift", found.by_shift), ("hour", found.by_hour)]
     groups.append(("through", found.by_channel))
     rows: list[tuple[Any, ...]] = []
     for table, of_it in groups:

@@ -14,6 +14,8 @@ from django.utils.translation import get_language
 
 from alerts.analytics.response import Noise, Response, response_of
 from alerts.models import Alert, Channel, Delivery, DeliveryState, EscalationRun, Level, Page, Through
+from alerts.services.shifts import Shifts, name_of
+from patrol.models import ShiftPattern
 
 MOST = 50_000
 BAND_H = 3
@@ -57,6 +59,8 @@ class Statistics:
     overall: Response
     by_policy: list[Group]
     by_hour: list[Group]
+    by_shift: list[Group]
+    has_shifts: bool
     by_level: list[Group]
     by_channel: list[Group]
     reach: list[Reach]
@@ -74,7 +78,10 @@ def statistics_of(alerts: QuerySet[Alert], *, start: datetime, end: datetime) ->
     rows = in_span.annotate(
         paged=Exists(Page.objects.filter(alert=OuterRef("pk"))), policy=Subquery(run.values("policy__code")[:1]),
         policy_name=Subquery(run.values(name)[:1]),
-    ).values("state", "level", "opened_at", "first_acknowledged_at", "acknowledged_through", "policy", "policy_name", "paged")  # fmt: skip
+    ).values(
+        "state", "level", "agency_id", "governorate_id", "opened_at", "first_acknowledged_at", "acknowledged_through", "policy",
+        "policy_name", "paged",
+    )  # fmt: skip
     found: list[dict[str, Any]] = [dict(row) for row in rows[: MOST + 1]]
     is_cut, found = len(found) > MOST, found[:MOST]
     paged = [row for row in found if row["paged"]]
@@ -85,6 +92,7 @@ def statistics_of(alerts: QuerySet[Alert], *, start: datetime, end: datetime) ->
         hour = row["opened_at"].astimezone(zone).hour // BAND_H * BAND_H
         return f"{hour:02d}:00–{(hour + BAND_H) % 24:02d}:00"
 
+    by_shift, has_shifts = _by_shift(paged, band, start=start, end=end)
     return Statistics(
         start=start,
         end=end,
@@ -94,6 +102,8 @@ def statistics_of(alerts: QuerySet[Alert], *, start: datetime, end: datetime) ->
         overall=_response(paged),
         by_policy=sorted(_groups(paged, lambda row: row["policy"] or "", lambda key: names.get(key, key)), key=lambda one: one.name),
         by_hour=sorted(_groups(paged, band, str), key=lambda one: one.key),
+        by_shift=by_shift,
+        has_shifts=has_shifts,
         by_level=sorted(
             _groups(paged, lambda row: row["level"], lambda key: str(Level(key).label)), key=lambda one: -Level(one.key).rank
         ),
@@ -106,6 +116,29 @@ def statistics_of(alerts: QuerySet[Alert], *, start: datetime, end: datetime) ->
         noise=_noise(in_span.aggregate(**_COUNTS)),
         has_synthetic=in_span.filter(is_synthetic=True).exists(),
     )  # fmt: skip
+
+
+def _by_shift(
+    rows: list[dict[str, Any]], band: Callable[[dict[str, Any]], str], *, start: datetime, end: datetime
+) -> tuple[list[Group], bool]:
+    """The shifts of each agency in the order they begin; where an agency has none, bands of three hours stand in, after them."""
+    agency_ids = {row["agency_id"] for row in rows if row["agency_id"] is not None}
+    shifts = Shifts(start=start, end=end, agency_ids=agency_ids, clock=get_default_timezone())
+    known: dict[str, ShiftPattern] = {}
+
+    def key(row: dict[str, Any]) -> str:
+        pattern = shifts.of(agency_id=row["agency_id"], governorate_id=row["governorate_id"], at=row["opened_at"])
+        if pattern is None:
+            return band(row)
+        known[code := f"{pattern.agency.slug}/{pattern.code}"] = pattern
+        return code
+
+    def order(group: Group) -> tuple[bool, str, str]:
+        pattern = known.get(group.key)
+        return (True, "", group.key) if pattern is None else (False, pattern.agency.name, f"{pattern.begins_at:%H:%M} {pattern.code}")
+
+    groups = _groups(rows, key, lambda code: name_of(known[code]) if code in known else code)
+    return sorted(groups, key=order), bool(known)
 
 
 def _response(rows: list[dict[str, Any]]) -> Response:

@@ -2,113 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.gis.geos import Polygon
 from django.utils import timezone
 
-from alerts.models import Alert, AlertRule, HeldFiring, Occurrence
+from alerts.models import Alert, AlertRule, HeldFiring
+from alerts.services.delivery.template_seeds import ensure_default_templates
+from alerts.services.delivery.words import words_for
 from alerts.services.engine import hear, look_for_recovery, release_held, still_holds
 from alerts.tests.alerting import Alerting
-from alerts.tests.test_engine import Log, now, rule_of
+from alerts.tests.nights import LEVELS, Nights, forecasts, hot_spots, only_log, said_in
+from alerts.tests.test_engine import Log, now
 from conftest import Cast, Places
-from core.events import publish
 from core.models import Event
-from incidents.models import Forecast, HotSpot, HotSpotTrack, Incident, ModelSwitch, PipelineRun
-from incidents.tests.issued import forecast as issue_forecast
-from incidents.tests.issued import run_at
-
-LEVELS = {"low": 10, "medium": 20}
+from incidents.models import ModelSwitch
 
 
 @pytest.fixture
 def log(alerting: Alerting) -> Log:
-    AlertRule.objects.filter(pk=alerting.rule.pk).update(state="off")
-    return Log()
-
-
-class Nights:
-    """Runs of the analytics with what each of them found; what stood before stands no more."""
-
-    def __init__(self, places: Places) -> None:
-        self.places = places
-        self.tracks: dict[str, HotSpotTrack] = {}
-
-    def run(self, *spots: dict[str, Any]) -> PipelineRun:
-        """Each spot: a track's name, its change, its count; any column may be given. As the pipeline stores and announces them."""
-        run = run_at(now())
-        before = list(HotSpot.objects.filter(is_current=True))
-        HotSpot.objects.filter(is_current=True).update(is_current=False)
-        seen = {self.spot(run, rank, **given).track_id for rank, given in enumerate(spots, 1)}
-        for old in before:
-            if old.track_id not in seen:
-                self.tell(old, "gone")
-        self.finish(run)
-        return run
-
-    def spot(self, run: PipelineRun, rank: int, *, track: str, change: str, count: int, **given: Any) -> HotSpot:
-        places = self.places
-        if track not in self.tracks:
-            self.tracks[track] = HotSpotTrack.objects.create(
-                region=places.region, category=given.get("category", ""), born_at=run.as_of, last_seen_at=run.as_of
-            )
-        spot = HotSpot.objects.create(
-            **{
-                "track": self.tracks[track], "change": change, "run": run, "region": places.region, "governorate": places.hawalli,
-                "area": places.salmiya, "rank": rank, "hull": Polygon.from_bbox((47.91, 29.34, 47.93, 29.36)), "centre": places.in_salmiya,
-                "incident_count": count, "area_km2": 0.2, "density_per_km2": count / 0.2, "severity_score": 2.0 * count,
-                "window_from": run.as_of - timedelta(days=7), "window_to": run.as_of, "is_current": True, **given,
-            }
-        )  # fmt: skip
-        if change in ("born", "merged", "split", "returned"):
-            self.tell(spot, change)
-        return spot
-
-    def tell(self, spot: HotSpot, change: str) -> None:
-        data = {"track": spot.track_id, "change": change, "category": spot.category}
-        publish("hot_spot.changed", subject=spot.track, data=data, governorate_id=spot.governorate_id)
-
-    def forecasts(self, *rows: dict[str, Any]) -> PipelineRun:
-        """Each row: a zone, days from today, what is expected, what is usual."""
-        run = run_at(now())
-        Forecast.objects.filter(is_current=True).update(is_current=False)
-        for given in rows:
-            row = dict(given)
-            zone, ahead, expected, usual = row.pop("zone"), row.pop("ahead"), row.pop("expected"), row.pop("usual")
-            baselines = {"same_weekday": {"mean": usual, "dispersion": 1.0}} if usual is not None else {}
-            issue_forecast(
-                run, zone, timezone.localdate() + timedelta(days=ahead), expected=expected, low=expected / 2, high=expected * 2,
-                baselines=baselines, **row,
-            )  # fmt: skip
-        self.finish(run)
-        return run
-
-    def finish(self, run: PipelineRun) -> None:
-        publish("pipeline.finished", subject=run, data={"run": run.pk, "status": "done", "hot_spots": 1, "forecasts": 1})
+    return only_log(alerting)
 
 
 @pytest.fixture
 def nights(places: Places) -> Nights:
     return Nights(places)
-
-
-def hot_spots(alerting: Alerting, **given: Any) -> AlertRule:
-    details: dict[str, Any] = {
-        "code": "spots", "name_en": "Hot spots", "name_ar": "بؤر", "source": "hot_spot", "condition": {}, "levels": LEVELS,
-        "group_by": ["subject"],
-    }  # fmt: skip
-    return rule_of(alerting, **{**details, **given})
-
-
-def forecasts(alerting: Alerting, **given: Any) -> AlertRule:
-    details: dict[str, Any] = {
-        "code": "ahead", "name_en": "Forecasts", "name_ar": "توقعات", "source": "forecast", "group_by": ["zone"],
-        "condition": {"horizon_days": 2, "measure": "over_usual_percent", "per": "area"}, "levels": {"low": 50, "high": 100},
-    }  # fmt: skip
-    return rule_of(alerting, **{**details, **given})
 
 
 # --- hot spots ------------------------------------------------------------------------------------
@@ -315,134 +234,66 @@ def test_a_forecast_is_over_when_a_newer_run_says_otherwise_or_its_day_is_past(
     assert look_for_recovery(now=now() + timedelta(days=2)) == 1
 
 
-# --- storms ---------------------------------------------------------------------------------------
+# --- in words -------------------------------------------------------------------------------------
 
 
-def test_a_rule_that_fires_ten_thousand_times_is_one_storm_that_says_how_many(
-    alerting: Alerting, log: Log, django_assert_max_num_queries: Any
-) -> None:
-    rule_of(alerting, code="each", condition={"types": ["road.closed"]}, group_by=["subject"], most_per_hour=3, level="low")
-    Event.objects.bulk_create(Event(type="road.closed", subject_type="road", subject_id=n, data={}) for n in range(10_000))
-    with django_assert_max_num_queries(100):
-        done = log.hear()
-    assert (done.opened, done.stormed) == (3, 9_997)
-    storm = Alert.objects.get(kind="storm")
-    assert storm.title_en == "Another: more than 3 alerts in an hour, this one stands for 9997 more"
-    assert (storm.level, storm.facts["stormed"], storm.occurrence_count, storm.state) == ("high", 9_997, 9_997, "firing")
-    assert [line.kind for line in storm.log.all()] == ["opened"]
-    Event.objects.bulk_create(Event(type="road.closed", subject_type="road", subject_id=n, data={}) for n in range(10_000, 10_005))
+def test_a_hot_spots_alert_says_what_it_found_in_both_languages(alerting: Alerting, log: Log, nights: Nights) -> None:
+    hot_spots(alerting)
+    nights.run({"track": "a", "change": "grown", "count": 14, "previous_count": 4, "previous_counts": [4, None, 6], "q_value": 0.01})
     log.hear()
-    storm.refresh_from_db()
-    assert storm.facts["stormed"] == 10_002 and storm.title_en.endswith("10002 more") and Alert.objects.count() == 4
-    assert look_for_recovery(now=now() + timedelta(minutes=14)) == 0
-    assert look_for_recovery(now=now() + timedelta(minutes=16)) == 1
-    storm.refresh_from_db()
-    assert (storm.state, storm.resolved_because) == ("resolved", "recovery")
+    alert, name = Alert.objects.get(), f"H{nights.tracks['a'].pk}"
+    assert said_in(alert, "en") == [
+        f"Hot spot {name} grew: 14 incidents in 7 days, usually 5 (2.8 times).",
+        "It stands out of its surroundings by more than chance brings.",
+        "The level “Low” begins at 10.",
+        "In the window before it was 4.",
+    ]
+    assert name in said_in(alert, "ar")[0] and "2.8" in said_in(alert, "ar")[0] and "بؤرة" in said_in(alert, "ar")[0]
 
 
-def test_findings_of_one_run_that_storm_are_all_counted(alerting: Alerting, log: Log, nights: Nights) -> None:
-    hot_spots(alerting, most_per_hour=2)
-    nights.run(*({"track": str(n), "change": "grown", "count": 30 - n} for n in range(9)))
-    events = list(Event.objects.filter(pk__gt=log.last))
-    assert log.hear().stormed == 7
-    assert Alert.objects.get(kind="storm").facts["stormed"] == 7
-    assert {alert.measure for alert in Alert.objects.filter(kind="rule")} == {30, 29}  # the biggest have alerts of their own
-    hear(events)
-    assert Alert.objects.get(kind="storm").facts["stormed"] == 7 and Alert.objects.count() == 3
-
-
-# --- first look, patience -------------------------------------------------------------------------
-
-
-def test_a_rule_about_a_lasting_state_begins_with_what_is_so(alerting: Alerting, log: Log, cast: Cast) -> None:
-    silent, back, camera = alerting.schedule, alerting.room, alerting.policy  # any row may be a subject
-    for feed in (silent, back):
-        publish("feed.silent", subject=feed, data={"minutes": 10, "name": "Feed"}, agency_id=cast.police.pk)
-    publish("feed.back", subject=back, data={}, agency_id=cast.police.pk)
-    publish("camera.offline", subject=camera, data={"name": "Gate"}, agency_id=cast.police.pk)
-    hour_ago = now() - timedelta(hours=1)
-    Event.objects.filter(type__in=["feed.silent", "camera.offline"]).update(occurred_at=hour_ago)
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"change": "born", "previous_counts": [0, 0]}, "New hot spot %s: 14 incidents in 7 days, usually none."),
+        ({"change": "returned"}, "Hot spot %s is back: 14 incidents in 7 days."),
+        (
+            {"change": "split", "previous_counts": [None, 20]},
+            "Hot spot %s split off from another: 14 incidents in 7 days, usually 20 (0.7 times).",
+        ),
+    ],
+)
+def test_what_is_not_known_of_a_hot_spot_is_left_out(alerting: Alerting, log: Log, nights: Nights, given: Any, words: str) -> None:
+    hot_spots(alerting, condition={"changes": ["born", "returned", "split"]})
+    nights.run({"track": "a", "count": 14, **given})
     log.hear()
-    feeds = rule_of(alerting, code="feeds", source="feed_silence", condition={"after_min": 30}, group_by=["subject"])
-    cameras = rule_of(alerting, code="cameras", source="camera", condition={"after_min": 5}, group_by=["subject"])
-    patient = rule_of(alerting, code="patient", source="camera", condition={"after_min": 90}, group_by=["subject"])
-    for rule in (feeds, cameras, patient):
-        publish("alert_rule.activated", subject=rule, data={"rule": rule.pk, "version": 1})
-    done = log.hear()
-    assert done.opened == 2 and set(Alert.objects.values_list("rule__code", "subject_id")) == {
-        ("feeds", silent.pk), ("cameras", camera.pk),
-    }  # fmt: skip
-    assert Alert.objects.get(rule=feeds).measure == pytest.approx(70, abs=2)
-    held = HeldFiring.objects.get()
-    assert held.rule == patient and held.due_at - hour_ago == pytest.approx(timedelta(minutes=90), abs=timedelta(seconds=30))
-    assert release_held(now=now() + timedelta(minutes=31)) == 1
+    assert said_in(Alert.objects.get(), "en")[0] == words % f"H{nights.tracks['a'].pk}"
 
 
-def test_a_camera_that_was_back_meanwhile_begins_to_be_waited_for_anew(alerting: Alerting, log: Log, cast: Cast) -> None:
-    rule_of(alerting, code="cameras", source="camera", condition={"states": ["offline"], "after_min": 5}, group_by=["subject"])
-    camera, steady = alerting.schedule, alerting.room
-
-    def say(what: str, minutes_ago: int, subject: Any = camera) -> None:
-        publish(what, subject=subject, data={"name": "Gate"}, agency_id=cast.police.pk)
-        Event.objects.filter(pk=Event.objects.latest("pk").pk).update(occurred_at=start - timedelta(minutes=minutes_ago))
-
-    start = now()
-    say("camera.offline", 4)
-    say("camera.offline", 4, steady)
+def test_a_forecasts_alert_says_day_place_range_and_what_is_usual(alerting: Alerting, log: Log, nights: Nights, places: Places) -> None:
+    forecasts(alerting, categories=["property"])
+    nights.forecasts({"zone": places.salmiya, "ahead": 1, "expected": 9, "usual": 4, "category": "property", "low": 5, "high": 14})
     log.hear()
-    say("camera.back", 3)
-    say("camera.offline", 1)
+    alert = Alert.objects.get()
+    assert said_in(alert, "en")[:2] == [
+        "Tomorrow 9 incidents expected in Salmiya (5 to 14), usually 4, of the category “Property”.",
+        "A forecast, not a fact: made from 700 days; on 80 of 100 such days the number is meant to lie in that range.",
+    ]
+    assert "125 percent above what is usual there." in said_in(alert, "en")
+    assert not any("window before" in sentence for sentence in said_in(alert, "en"))
+    arabic = said_in(alert, "ar")[0]
+    assert arabic.startswith("غد") and "السالمية" in arabic and "14" in arabic
+
+
+def test_messages_say_it_too(alerting: Alerting, log: Log, nights: Nights, places: Places) -> None:
+    ensure_default_templates()
+    hot_spots(alerting)
+    forecasts(alerting)
+    nights.run({"track": "a", "change": "grown", "count": 14, "previous_counts": [5]})
+    nights.forecasts({"zone": places.salmiya, "ahead": 1, "expected": 9, "usual": 4})
     log.hear()
-    assert release_held(now=start + timedelta(minutes=2)) == 1  # the other one
-    assert Alert.objects.get().subject_type == "contact"
-    assert release_held(now=start + timedelta(minutes=3)) == 0 and HeldFiring.objects.count() == 1
-    assert release_held(now=start + timedelta(minutes=6)) == 1
-    alert = Alert.objects.get(subject_type="oncallschedule")
-    assert alert.measure == pytest.approx(7, abs=0.1) and "held_by" not in alert.facts
-
-
-# --- a type's cooldown and other zones ------------------------------------------------------------
-
-
-def test_what_a_types_cooldown_held_back_in_another_zone_fires_when_it_ends_and_says_so(
-    alerting: Alerting, log: Log, report: Callable[..., Incident], places: Places
-) -> None:
-    AlertRule.objects.filter(pk=alerting.rule.pk).update(state="active", cooldown_zone_min=30, cooldown_type_min=15)
-    for _n in range(3):
-        report()
-    log.hear()
-    for _n in range(3):
-        report(location=places.in_jabriya)
-    assert log.hear().held == 1
-    held = HeldFiring.objects.get()
-    assert held.held_by == "type"
-    report(location=places.in_jabriya)
-    log.hear()  # one more while it waits: it waits no longer for that
-    assert HeldFiring.objects.get().due_at == held.due_at
-    assert release_held(now=held.due_at - timedelta(seconds=1)) == 0
-    assert release_held(now=held.due_at) == 1
-    late = Alert.objects.get(zone=places.jabriya)
-    assert (late.measure, late.occurrence_count, late.state) == (4, 4, "firing")
-    assert late.facts["held_by"] == "type" and datetime.fromisoformat(late.facts["held_since"]) <= now()
-    assert "held_by" not in Alert.objects.get(zone=places.salmiya).facts
-
-
-def test_what_got_through_meanwhile_because_it_was_worse_is_not_told_a_second_time(
-    alerting: Alerting, log: Log, report: Callable[..., Incident], places: Places
-) -> None:
-    AlertRule.objects.filter(pk=alerting.rule.pk).update(state="active", cooldown_zone_min=0, cooldown_type_min=15)
-    for _n in range(3):
-        report()
-    log.hear()
-    for _n in range(3):
-        report(location=places.in_jabriya)
-    log.hear()
-    for _n in range(2):
-        report(location=places.in_jabriya)
-    log.hear()
-    alert = Alert.objects.get(zone=places.jabriya)
-    assert alert.level == "high" and HeldFiring.objects.count() == 1
-    release_held(now=now() + timedelta(minutes=16))
-    alert.refresh_from_db()
-    assert Alert.objects.filter(zone=places.jabriya).count() == 1 and not HeldFiring.objects.exists()
-    assert Occurrence.objects.filter(alert=alert).count() == 5 == alert.occurrence_count
+    spot, ahead = Alert.objects.get(rule__source="hot_spot"), Alert.objects.get(rule__source="forecast")
+    for channel in ("email", "sms", "voice", "push"):
+        assert "grew: 14 incidents in 7 days, usually 5 (2.8 times)." in words_for(spot, channel=channel, language="en").body
+        assert "A forecast, not a fact. Tomorrow 9 incidents expected in Salmiya" in words_for(ahead, channel=channel, language="en").body
+    assert "2.8" in words_for(spot, channel="email", language="ar").body
+    assert words_for(spot, channel="sms", language="ar").parts <= 6

@@ -12,11 +12,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alerts.models import Alert
+from alerts.services.why import why_of
 from core.events import log_head
 from dashboard.alert_layer import place_of
 from dashboard.alert_page import next_of, severity_of, timeline_of, told_of
 from dashboard.alert_queue import WAITS, alerts_for, quiet_words, verbs_of
-from dashboard.alert_words import why_of
 from dashboard.answers import person_of
 from dashboard.views.alert_acts import find_alert, people_to_hand_to
 from incidents.models import Incident

@@ -22,11 +22,8 @@ class Seed:
 _DETAIL = {
     Event.EVENT: {"en": "{type} {reference}", "ar": "{type} {reference}"},
     Event.COUNT: {"en": "Counted: {measure}, from {threshold} on it is told.", "ar": "العدد: {measure}، والحد: {threshold}."},
-    Event.HOT_SPOT: {"en": "Hot spot: {measure} (limit {threshold}).", "ar": "بؤرة: {measure} (الحد {threshold})."},
-    Event.FORECAST: {
-        "en": "A forecast, not a fact: {measure} expected (limit {threshold}).",
-        "ar": "توقع وليس واقعة: المتوقع {measure} (الحد {threshold}).",
-    },
+    Event.HOT_SPOT: {"en": "{reason}", "ar": "{reason}"},
+    Event.FORECAST: {"en": "A forecast, not a fact. {reason}", "ar": "توقع وليس واقعة. {reason}"},
     Event.READING: {"en": "Reading: {measure} (limit {threshold}).", "ar": "القراءة: {measure} (الحد {threshold})."},
     Event.FEED_SILENCE: {"en": "Nothing has come in for {measure} minutes.", "ar": "لم يصل شيء منذ {measure} دقيقة."},
     Event.CAMERA: {"en": "Camera: {text}", "ar": "الكاميرا: {text}"},

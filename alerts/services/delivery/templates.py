@@ -39,6 +39,7 @@ LONG_DAY = {
     "level": "Critical",
     "place": "South Abdullah Al-Mubarak, Farwaniya",
     "text": "x" * 120,
+    "reason": "Hot spot H12345 grew together with another: 123 incidents in 28 days, usually 45 (2.8 times).",
     "time": "21/11 23:59",
 }
 

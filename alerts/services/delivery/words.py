@@ -17,13 +17,14 @@ from alerts.choices import Channel
 from alerts.models import Alert, AlertRule, MessageTemplate
 from alerts.services.delivery.kept import Kept
 from alerts.services.delivery.template_seeds import SEEDS, Seed
+from alerts.services.why import reason_of
 from geography.models import Zone
 
 SECRETS = frozenset({"code", "acknowledge_link"})
 KNOWN = frozenset(
     {
         "title", "level", "priority", "place", "zone", "governorate", "agency", "time", "text", "measure", "threshold", "count", "type",
-        "category", "reference", "why", "number", "link", "outcome", "by", *SECRETS,
+        "category", "reference", "reason", "why", "number", "link", "outcome", "by", *SECRETS,
     }
 )  # fmt: skip
 COUNTED_IN_PARTS = frozenset({Channel.SMS, Channel.GATEWAY})
@@ -94,6 +95,7 @@ def event_of(alert: Alert) -> str:
     kinds = {
         Alert.Kind.MANUAL: MessageTemplate.Event.MANUAL,
         Alert.Kind.COVERAGE: MessageTemplate.Event.COVERAGE,
+        Alert.Kind.STORM: MessageTemplate.Event.ANY,  # it is about the rule, and not about what the rule is about
     }
     if alert.kind in kinds:
         return kinds[Alert.Kind(alert.kind)]
@@ -119,6 +121,7 @@ def values_of(alert: Alert, *, most: int = 400) -> dict[str, str]:
         "agency": alert.agency.name if alert.agency is not None else "",
         "time": f"{timezone.localtime(alert.caused_at):%d/%m %H:%M}",
         "text": alert.text,
+        "reason": reason_of(alert, place=zone),
         "measure": number(alert.measure),
         "threshold": number(alert.threshold),
         "count": alert.occurrence_count,

@@ -122,6 +122,7 @@ def of_forecast(row: Forecast, event: Event | None, gathered: Gathered, *, at: d
             "usual": usual,
             "method": row.method,
             "history_days": row.history_days,
+            "interval": row.interval,
             "run": row.run_id,
         },
         **place,

@@ -95,7 +95,8 @@ class AlertStatisticsSerializer(serializers.Serializer[Any]):
     paged = serializers.IntegerField()
     overall = AlertResponseSerializer()
     by_policy = AlertResponseSerializer(many=True)
-    by_hour = AlertResponseSerializer(many=True)
+    by_hour = AlertResponseSerializer(many=True, help_text="Bands of three hours, by the clock on the wall.")
+    by_shift = AlertResponseSerializer(many=True, help_text="Key: agency/shift; a band of hours where the agency has no shift then.")
     by_level = AlertResponseSerializer(many=True)
     by_channel = AlertResponseSerializer(many=True)
     reach = AlertReachSerializer(many=True)
@@ -135,7 +136,9 @@ def _plain(told: Statistics) -> dict[str, Any]:
         }
         for one in told.rules
     ]
-    groups = {name: [answered(group) for group in getattr(told, name)] for name in ("by_policy", "by_hour", "by_level", "by_channel")}
+    groups = {
+        name: [answered(group) for group in getattr(told, name)] for name in ("by_policy", "by_hour", "by_shift", "by_level", "by_channel")
+    }
     reach = [
         {"channel": one.channel.value, "handed": one.handed, "delivered": one.delivered, "failed": one.failed, "cancelled": one.cancelled,
          "mean_s": one.mean_s}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alerts.models import Alert, AlertLog, AlertState, Channel, Delivery, EscalationRun, Level, Page
+from alerts.services.why import why_of
 from interop.api.patrol.force_kit import PlaceAskedSerializer
 from interop.api.patrol.force_writes import Key
 from interop.api.serializers import PointSerializer
@@ -103,6 +104,8 @@ class AlertPageSerializer(serializers.Serializer[Page]):
 
 class AlertDetailSerializer(AlertSerializer):
     facts = serializers.SerializerMethodField(help_text="Why it fired: window, counts, trend, modifiers in force.")
+    why_en = serializers.SerializerMethodField(help_text="Why it fired, in sentences.")
+    why_ar = serializers.SerializerMethodField()
     incident = serializers.SerializerMethodField(help_text="Its reference, where the caller sees it.")
     next_step_at = serializers.SerializerMethodField(help_text="When somebody is told next, if nobody acknowledges.")
     log = serializers.SerializerMethodField()
@@ -111,6 +114,16 @@ class AlertDetailSerializer(AlertSerializer):
     @extend_schema_field(serializers.JSONField())
     def get_facts(self, alert: Alert) -> Any:
         return alert.facts if self.context.get("names") or alert.kind != Alert.Kind.MANUAL else {}
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_why_en(self, alert: Alert) -> list[str]:
+        with translation.override("en"):
+            return why_of(alert)
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_why_ar(self, alert: Alert) -> list[str]:
+        with translation.override("ar"):
+            return why_of(alert)
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_incident(self, alert: Alert) -> str | None:
