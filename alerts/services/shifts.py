@@ -22,13 +22,13 @@ class Shifts:
         self.clock = clock
         self.patterns = {row.pk: row for row in ShiftPattern.objects.filter(agency_id__in=ids).select_related("agency").order_by("pk")}
         self.in_use: dict[int, list[ShiftPattern]] = defaultdict(list)
-        for row in self.patterns.values():
-            if row.is_active:
-                self.in_use[row.agency_id].append(row)
+        for pattern in self.patterns.values():
+            if pattern.is_active:
+                self.in_use[pattern.agency_id].append(pattern)
         self.planned: dict[tuple[int, int], list[tuple[datetime, datetime, int]]] = defaultdict(list)
         rows = Shift.objects.filter(agency_id__in=ids, starts_at__lt=end, ends_at__gt=start).order_by("starts_at", "-pk")
-        for agency_id, governorate_id, *shift in rows.values_list("agency_id", "governorate_id", "starts_at", "ends_at", "pattern_id"):
-            self.planned[agency_id, governorate_id].append((shift[0], shift[1], shift[2]))
+        for row in rows.values("agency_id", "governorate_id", "starts_at", "ends_at", "pattern_id"):
+            self.planned[row["agency_id"], row["governorate_id"]].append((row["starts_at"], row["ends_at"], row["pattern_id"]))
 
     def of(self, *, agency_id: int | None, governorate_id: int | None, at: datetime) -> ShiftPattern | None:
         if agency_id is None:
