@@ -94,11 +94,9 @@ def _forecast(facts: Mapping[str, Any], category: str, place: str) -> Iterator[s
         "category": category_name(category) if category else "",
     }
     if category and usual is not None:
-        text = _(
-            "%(day)s %(expected)s incidents expected in %(place)s (%(low)s to %(high)s), usually %(usual)s, of the category “%(category)s”."
-        )
+        text = _("%(day)s %(expected)s incidents expected in %(place)s (%(low)s to %(high)s), usually %(usual)s; category: %(category)s.")
     elif category:
-        text = _("%(day)s %(expected)s incidents expected in %(place)s (%(low)s to %(high)s), of the category “%(category)s”.")
+        text = _("%(day)s %(expected)s incidents expected in %(place)s (%(low)s to %(high)s); category: %(category)s.")
     elif usual is not None:
         text = _("%(day)s %(expected)s incidents expected in %(place)s (%(low)s to %(high)s), usually %(usual)s.")
     else:

@@ -275,7 +275,7 @@ def test_a_forecasts_alert_says_day_place_range_and_what_is_usual(alerting: Aler
     log.hear()
     alert = Alert.objects.get()
     assert said_in(alert, "en")[:2] == [
-        "Tomorrow 9 incidents expected in Salmiya (5 to 14), usually 4, of the category “Property”.",
+        "Tomorrow 9 incidents expected in Salmiya (5 to 14), usually 4; category: Property.",
         "A forecast, not a fact: made from 700 days; on 80 of 100 such days the number is meant to lie in that range.",
     ]
     assert "125 percent above what is usual there." in said_in(alert, "en")
