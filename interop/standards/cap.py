@@ -64,7 +64,10 @@ class Teller:
 
     sender: str
     url: str
-    shows_points: bool = True
+    place: tuple[float, float] | None = None
+    """Where the alert is, as the reader is told it; ``None``: its zone alone."""
+    words: bool = True
+    """Whether what a person wrote is told."""
 
 
 def chain_of(alert: Alert, lines: Iterable[tuple[str, datetime, Mapping[str, object]]]) -> list[Step]:
@@ -161,15 +164,15 @@ def _info(root: ElementTree.Element, alert: Alert, step: Step, type: IncidentTyp
     add(info, "senderName", (alert.agency.name if alert.agency else "") or _("Ministry of Interior"))
     title = f"{_('TEST, made-up data')}: {alert.title}" if alert.is_synthetic else alert.title
     add(info, "headline", title[:160])
-    add(info, "description", _description(alert, step))
+    add(info, "description", _description(alert, step, teller.words))
     add(info, "web", f"{teller.url}/api/v1/alerts/{alert.pk}")
     for key, value in (("level", step.level), ("occurrences", step.count), ("alert", alert.pk)):
         pair(info, "parameter", f"urn:khareetaty:{key}", value)
     _area(info, alert, teller)
 
 
-def _description(alert: Alert, step: Step) -> str:
-    says = [alert.text] if alert.text else []
+def _description(alert: Alert, step: Step, words: bool) -> str:
+    says = [alert.text] if alert.text and words else []
     if step.measure is not None and alert.threshold is not None:
         figures = {"measure": f"{step.measure:g}", "threshold": f"{alert.threshold:g}"}
         says.append(_("Measured %(measure)s; the rule's threshold is %(threshold)s.") % figures)
@@ -184,13 +187,13 @@ def _description(alert: Alert, step: Step) -> str:
 def _area(info: ElementTree.Element, alert: Alert, teller: Teller) -> None:
     """The circle round what happened at one place; otherwise the zone it is about."""
     zone = alert.zone or alert.governorate
-    at_point = alert.location is not None and (alert.zone is None or alert.incident_id is not None or alert.kind == Alert.Kind.MANUAL)
-    if zone is None and alert.location is None:
+    if zone is None and teller.place is None:
         return
     area = add(info, "area")
     add(area, "areaDesc", zone.name if zone else _("Around a point"))
-    if at_point and alert.location is not None and teller.shows_points:
-        add(area, "circle", circle_of(alert.location, CIRCLE_KM))
+    at_point = alert.zone is None or alert.incident_id is not None or alert.kind == Alert.Kind.MANUAL
+    if at_point and teller.place is not None:
+        add(area, "circle", circle_of(teller.place, CIRCLE_KM))
     elif zone is not None:
         for ring in rings_of(zone.boundary):
             add(area, "polygon", ring)
@@ -223,7 +226,7 @@ def feed_xml(entries: Sequence[Entry], teller: Teller, *, page_url: str, next_ur
         add(entry, "title", f"{status_of(one.alert)} · {one.step.kind} · {one.alert.title}")
         add(entry, "updated", one.step.at.isoformat())
         add(entry, "published", one.alert.opened_at.isoformat())
-        add(entry, "summary", _description(one.alert, one.step))
+        add(entry, "summary", _description(one.alert, one.step, teller.words))
         add(entry, "category", term=one.step.kind)
         add(entry, "link", rel="alternate", type="application/cap+xml", href=f"{teller.url}/api/v1/cap/alerts/{name}.xml")
     return written(root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.contrib.gis.geos import GEOSGeometry, MultiPolygon, Point, Polygon
+from django.contrib.gis.geos import GEOSGeometry, MultiPolygon, Polygon
 
 MOST_RINGS = 12
 MOST_POINTS = 240
@@ -29,8 +29,9 @@ def rings_of(boundary: GEOSGeometry) -> list[str]:
     return [" ".join(f"{lat:.5f},{lon:.5f}" for lon, lat in ring) for ring in rings]
 
 
-def circle_of(point: Point, radius_km: float) -> str:
-    return f"{round(point.y, DECIMALS)},{round(point.x, DECIMALS)} {radius_km:g}"
+def circle_of(place: tuple[float, float], radius_km: float) -> str:
+    """Round a longitude and latitude."""
+    return f"{round(place[1], DECIMALS)},{round(place[0], DECIMALS)} {radius_km:g}"
 
 
 def _largest(shape: GEOSGeometry) -> list[Polygon]:

@@ -12,8 +12,10 @@ from uuid import uuid4
 import httpx
 import pytest
 from defusedxml import ElementTree
+from django.contrib.gis.geos import Point
 
 from alerts.models import AlertLog
+from interop.models import Precision
 from interop.services import issue_key
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -108,6 +110,22 @@ def test_what_happened_at_one_place_is_a_circle(db, fire, reader, places, tmp_pa
     told = get(f"cap/alerts/{fire().key}.1.xml", reader)
     is_cap(tmp_path, told.content)
     assert ElementTree.fromstring(told.content).find(f".//{CAP}circle").text == "29.35,47.92 0.5"
+
+
+def test_a_key_of_less_precision_is_told_a_wider_place_and_no_words(db, fire, police_system, places, tmp_path):
+    alert = fire(location=Point(47.9234, 29.3517, srid=4326), text="Behind the school")
+    exact, grid, area = (
+        get(
+            f"cap/alerts/{alert.key}.1.xml",
+            issue_key(partner=police_system, name="p", scopes=["alerts:read"], by=None, all_governorates=True, precision=how)[1],
+        ).content
+        for how in Precision.values
+    )
+    for told in (exact, grid, area):
+        is_cap(tmp_path, told)
+    assert b"29.3517,47.9234 0.5" in exact and b"school" in exact
+    assert b"<circle>" in grid and b"29.3517,47.9234" not in grid and b"school" not in grid
+    assert b"<circle>" not in area and b"<polygon>" in area and b"school" not in area
 
 
 def test_a_coastline_of_thousands_of_points_stays_within_the_bound(places):

@@ -19,9 +19,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from alerts.models import Alert, AlertLog
+from geography.models import Region
 from incidents.models import IncidentType
+from interop import precision
 from interop.api.standards.kit import StandardView, answer, here, sender
-from interop.models import Scope
+from interop.models import Precision, Scope
 from interop.standards import cap
 
 PAGE = 100
@@ -38,8 +40,17 @@ class CapView(StandardView):
         """Alerts about the world: what the pager says of itself (nobody reached, a rule that storms) is nobody else's business."""
         return Alert.objects.shown_to(self.viewer).filter(kind__in=_TOLD).select_related("rule", "agency", "governorate", "zone")
 
-    def teller(self, request: Request) -> cap.Teller:
-        return cap.Teller(sender(), here(request))
+    def teller(self, request: Request, alert: Alert | None = None) -> cap.Teller:
+        return cap.Teller(sender(), here(request), self.place_of(alert), precision.is_exact(self.viewer))
+
+    def place_of(self, alert: Alert | None) -> tuple[float, float] | None:
+        """To the 100 m where the key is told no better; nowhere but its zone where it is told areas."""
+        how = precision.precision_of(self.viewer)
+        if alert is None or alert.location is None or how == Precision.AREA:
+            return None
+        where = alert.zone or alert.governorate
+        srid = where.region.metric_srid if where else Region.objects.order_by("-is_default", "pk").values_list("metric_srid", flat=True)[0]
+        return precision.told([(alert.location.x, alert.location.y)], [srid], [None], how)[0]
 
 
 class CapFeed(CapView):
@@ -88,7 +99,7 @@ class CapMessage(CapView):
         if number > len(chain):
             raise Http404
         type = IncidentType.objects.filter(code=alert.type_code).first() if alert.type_code else None
-        return answer(cap.message_xml(alert, chain, number, type, self.teller(request)), "application/cap+xml; charset=utf-8")
+        return answer(cap.message_xml(alert, chain, number, type, self.teller(request, alert)), "application/cap+xml; charset=utf-8")
 
 
 def lines_of(alerts: Iterable[Alert]) -> dict[int, list[tuple[str, datetime, Any]]]:
