@@ -17,6 +17,7 @@ from accounts.models import User
 from core import audit
 from core.models import AuditEntry
 from interop.models import PartnerKey
+from interop.precision import is_exact
 from interop.services import note_use
 
 
@@ -67,6 +68,10 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         scope = view.scope  # type: ignore[attr-defined]
         if isinstance(request.auth, PartnerKey):
+            if getattr(view, "tells_places_exactly", False) and not is_exact(request.auth):
+                self.message = _("Your key is told places less than exactly: read the same at /api/v1/external/.")
+                self.code = "less_precise"
+                return False
             self.message = _("This key lacks the scope %(scope)s.") % {"scope": scope}
             self.code = "missing_scope"
             return request.auth.has_scope(scope)

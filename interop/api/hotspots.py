@@ -130,6 +130,7 @@ class HotSpots(GenericAPIView[HotSpot]):
     permission_classes = [HasScope]
     scope = Scope.HOTSPOTS_READ
     people_may_read = True
+    tells_places_exactly = True
     serializer_class = HotSpotSerializer
     queryset = HotSpot.objects.none()
     pagination_class: Any = None

@@ -180,3 +180,10 @@ def test_each_wants_its_scope_a_key_and_a_question_it_understands(partner, clien
     assert partner(scopes=["telemetry:write"]).get(f"external/{path}").status_code == 403
     assert client.get(f"/api/v1/external/{path}").status_code == 401
     assert partner().get(f"external/{path}", {"order_by": "id"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["hotspots", "hotspots.geojson", "alerts", "alerts.geojson"])
+def test_addresses_that_tell_places_exactly_are_closed_to_keys_that_are_not_told_so(partner, path):
+    assert partner().get(path).status_code == 200
+    closed = partner(precision="100m").get(path)
+    assert closed.status_code == 403 and closed.json()["type"].endswith("less_precise")

@@ -39,6 +39,7 @@ TAGS = ["alerts"]
 class AlertsView(ForceView):
     permission_classes = [HasScope, WritingIsForPeople]
     scope = Scope.ALERTS_READ
+    tells_places_exactly = True
     serializer_class = AlertSerializer
     queryset: Any = Alert.objects.none()
 
