@@ -32,6 +32,7 @@ SUITES = (
     "positions",
     "sos",
     "alerts",
+    "webhooks",
     "start",
 )
 # A suite prepares the database it needs; these run on services that `deploy.local exec` starts and throws away.
