@@ -105,7 +105,8 @@ def judge(receiver: Moody, count: int, kills: list[float]) -> int:
 @pytest.mark.django_db
 def test_a_few_hundred_through_a_moody_receiver_and_senders_that_forget_what_they_did(cast, places, settings):
     settings.WEBHOOK_ALLOW, settings.WEBHOOK_TIMEOUT_S = ["127.0.0.1"], 2
-    count, kills = 200, []
+    count = 200
+    kills: list[float] = []
     with Moody(ill_for=150, seed=7) as receiver:
         told_of(count, cast, places, receiver)
         sender = WebhookSender(owner="first")
@@ -129,7 +130,8 @@ def test_a_few_hundred_through_a_moody_receiver_and_senders_that_forget_what_the
 def test_ten_thousand_while_senders_are_killed(cast, places, settings, tmp_path: Path):
     settings.WEBHOOK_ALLOW = ["127.0.0.1"]
     count = int(os.environ.get("WEBHOOK_FAULTS") or "10000")
-    rng, kills = random.Random(11), []
+    rng = random.Random(11)
+    kills: list[float] = []
     environment = test_database_environment() | {"WEBHOOK_ALLOW": "127.0.0.1", "WEBHOOK_TIMEOUT_S": "2", "LOG_LEVEL": "WARNING"}
     log = (tmp_path / "senders.log").open("ab")
 
