@@ -67,6 +67,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "switch_models",
             "suppress_places",
             "hand_over",
+            "mend_messages",
         }
     )
     | _PATROL
@@ -84,6 +85,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "switch_models",
             "suppress_places",
             "hand_over",
+            "mend_messages",
         }
     )
     | _PATROL
@@ -150,6 +152,7 @@ _WRITTEN_BY_SERVICES = frozenset(
         "incidents.suppression",
         "incidents.handover",
         "interop.inboxmessage",
+        "interop.correction",
         "interop.batchjob",
         "interop.batchrow",
         "interop.webhookdelivery",

@@ -71,6 +71,10 @@ class InboxQuerySet(models.QuerySet["InboxMessage"]):
         """What waits for a person: rejected or dead."""
         return self.filter(status__in=["dead", "rejected"])
 
+    def wrong_with(self, code: str) -> InboxQuerySet:
+        """Those one of whose errors has this short word."""
+        return self.filter(errors__contains=[{"code": code}])
+
 
 class JobQuerySet(models.QuerySet["BatchJob"]):
     def visible_to(self, viewer: object) -> JobQuerySet:

@@ -11,6 +11,7 @@ from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpot
 from interop.api.incidents import IncidentDetail, IncidentList
 from interop.api.intake import intake_views
 from interop.api.jobs import JobCancel, JobDetail, JobList, JobResults, JobResultsCsv
+from interop.api.messages import LetterCorrect, LetterDetail, LetterList, LetterReplay
 from interop.api.runs import RunCancel, RunDetail, RunList
 from interop.api.summary import SummaryView
 from interop.api.surfaces import NearRepeatList, SurfaceCell, SurfaceCsv, SurfaceDetail, SurfaceGeoJson, SurfaceList
@@ -51,6 +52,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-surface-cell",
     ),
     path("near-repeat-tests", NearRepeatList.as_view(), name="api-near-repeat-tests"),
+    path("messages", LetterList.as_view(), name="api-messages"),
+    path("messages/replay", LetterReplay.as_view(), name="api-messages-replay"),
+    path("messages/<int:pk>", LetterDetail.as_view(), name="api-message"),
+    path("messages/<int:pk>/correct", LetterCorrect.as_view(), name="api-message-correct"),
     path("jobs", JobList.as_view(), name="api-jobs"),
     path("jobs/<int:pk>", JobDetail.as_view(), name="api-job"),
     path("jobs/<int:pk>/cancel", JobCancel.as_view(), name="api-job-cancel"),

@@ -1,3 +1,4 @@
+from interop.models.corrections import Correction
 from interop.models.inbox import InboxMessage
 from interop.models.jobs import BatchJob, BatchRow
 from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision, Scope
@@ -6,6 +7,7 @@ from interop.models.webhooks import ErrorClass, WebhookAttempt, WebhookDelivery,
 __all__ = [
     "BatchJob",
     "BatchRow",
+    "Correction",
     "ErrorClass",
     "Feed",
     "InboxMessage",

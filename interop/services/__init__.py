@@ -1,6 +1,7 @@
 """The verbs of this app."""
 
 from interop.services.batches import cancel_batch, forget_old_batches, queue_batch, work_on_batches
+from interop.services.corrections import correct_message, replay_matching
 from interop.services.inbox import (
     Outcome,
     Receipt,
@@ -19,6 +20,7 @@ __all__ = [
     "Receipt",
     "Replay",
     "cancel_batch",
+    "correct_message",
     "forget_old_batches",
     "issue_key",
     "look_for_silence",
@@ -27,6 +29,7 @@ __all__ = [
     "queue_batch",
     "receive_message",
     "receive_messages",
+    "replay_matching",
     "replay_messages",
     "revoke_key",
     "sweep_inbox",

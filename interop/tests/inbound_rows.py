@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interop.models import BatchJob, BatchRow, Partner, PartnerKey
+from interop.models import BatchJob, BatchRow, Correction, InboxMessage, Partner, PartnerKey
 
 
 def rows_of_inbound(cast, places, source, incident):
@@ -12,3 +12,7 @@ def rows_of_inbound(cast, places, source, incident):
     key.save()
     job = BatchJob.objects.create(key=key, source=source, kind="moi-incident", digest="0" * 64, total=1, agency_id=cast.police.pk)
     BatchRow.objects.create(job=job, index=0, body={"report_number": "1"}, incident=incident)
+    message = InboxMessage.objects.create(
+        source=source, kind="moi-incident", message_id="walk-1", digest="0" * 64, body={"a": 1}, status="rejected", agency_id=cast.police.pk
+    )
+    Correction.objects.create(message=message, before={"a": 0}, after={"a": 1}, reason="typing error", author_kind="user")
