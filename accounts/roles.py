@@ -145,6 +145,7 @@ _WRITTEN_BY_SERVICES = frozenset(
         "incidents.hotspottrack",
         "incidents.surface",
         "incidents.nearrepeat",
+        "incidents.duplicatecandidate",
         "incidents.modelchoice",
         "incidents.modelcard",
         "incidents.modelswitch",

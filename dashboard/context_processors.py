@@ -19,7 +19,9 @@ class Shell:
     """Asked for only by templates that draw the frame, so that a partial or the API pays nothing."""
 
     # The first word of the URL names of the pages that stand under "Analysis" and share its line of links.
-    ANALYSIS = frozenset({"hotspots", "surfaces", "forecast", "compare", "summary", "scoreboard", "models", "handover", "runs"})
+    ANALYSIS = frozenset(
+        {"hotspots", "surfaces", "forecast", "compare", "summary", "scoreboard", "models", "handover", "runs", "duplicates", "feeds"}
+    )
 
     # The same of the pages under "Patrol".
     PATROL = frozenset(

@@ -43,7 +43,9 @@ def entries_of(log: Iterable[IncidentLog], *, seen: int | None = None) -> list[E
     rows = list(log)
     codes = {code for row in rows for code in (row.changes or {}).get("type", []) if isinstance(code, str)}
     names = {kind.code: kind.name for kind in IncidentType.objects.filter(code__in=codes)} if codes else {}
-    originals = {pk for row in rows for pk in (row.changes or {}).get("duplicate_of", []) if isinstance(pk, int)}
+    originals = {
+        pk for row in rows for name in ("duplicate_of", "merged") for pk in (row.changes or {}).get(name, []) if isinstance(pk, int)
+    }
     refs = {it.pk: it.ref for it in Incident.objects.filter(pk__in=originals).select_related("region")} if originals else {}
     return [_entry(row, names, refs, seen) for row in reversed(rows)]
 
@@ -82,6 +84,8 @@ def _change(field: str, before: Any, after: Any, names: dict[str, str], refs: di
         return str(Disposition(after).label) if after in Disposition.values else str(after or "")
     if field == "duplicate_of":
         return _("Repeats %(ref)s") % {"ref": refs.get(after, "–")} if after else ""
+    if field == "merged":
+        return _("%(ref)s repeats this one") % {"ref": refs.get(after, "–")}
     if field == "description":
         return _("Description corrected")
     return f"{field}: {before} → {after}"

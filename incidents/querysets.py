@@ -19,6 +19,7 @@ from incidents.lifecycle import EXITS, OPEN
 if TYPE_CHECKING:
     from geography.models import Zone
     from incidents.models import (  # noqa: F401
+        DuplicateCandidate,
         Forecast,
         Handover,
         HotSpot,
@@ -250,3 +251,27 @@ class NearRepeatQuerySet(models.QuerySet["NearRepeat"]):
             return self
         regions = apps.get_model("geography", "Zone").objects.filter(pk__in=sorted(places)).values("region")
         return self.filter(models.Q(governorate__in=sorted(places)) | models.Q(governorate=None, region__in=regions))
+
+
+class DuplicateQuerySet(models.QuerySet["DuplicateCandidate"]):
+    def visible_to(self, viewer: object) -> DuplicateQuerySet:
+        """Whoever may see both incidents: of one alone, nobody is told that there is another."""
+        sees = jurisdiction_of(viewer)
+        return self.filter(
+            sees.condition(agency="first__agency_id", governorate="first__governorate_id"),
+            sees.condition(agency="second__agency_id", governorate="second__governorate_id"),
+        )
+
+    def waiting(self) -> DuplicateQuerySet:
+        """Undecided, and both still stand for themselves; most alike first."""
+        ended = sorted(EXITS)
+        return self.filter(state="waiting").exclude(first__state__in=ended).exclude(second__state__in=ended).order_by("-score", "-id")
+
+    def about(self, incident_id: int) -> DuplicateQuerySet:
+        return self.filter(models.Q(first=incident_id) | models.Q(second=incident_id)).order_by("-score", "-id")
+
+    def with_incidents(self) -> DuplicateQuerySet:
+        """With all that a pair shows."""
+        names = [f"{side}__{name}" for side in ("first", "second") for name in ("region", "type", "agency", "source", "area")]
+        unread = [f"{side}__{name}" for side in ("first", "second") for name in ("search", "area__boundary")]
+        return self.select_related(*names, "decided_by").defer(*unread)

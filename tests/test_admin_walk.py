@@ -161,7 +161,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_alerts(cast, places, incident)
     rows_of_authoring(cast)
     rows_of_quiet(cast, alerting)
-    rows_of_inbound(cast, places, police_112, incident)
+    rows_of_inbound(cast, places, police_112, incident, report())
     rows_of_webhooks(cast, places)
     return incident
 

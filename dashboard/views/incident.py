@@ -17,6 +17,7 @@ from accounts.models import User
 from core.errors import Conflict, DomainError, Invalid, NotFound
 from core.events import log_head
 from dashboard.alert_queue import alerts_about
+from dashboard.duplicates import pairs_about
 from dashboard.forms import ActionForm, ClassifyForm, CloseForm, DuplicateForm, ExitForm, MoveForm, NoteForm, ReopenForm
 from dashboard.timeline import entries_of, intervals_of, passages_of
 from incidents import services
@@ -172,6 +173,7 @@ def _facts(request: HttpRequest, ref: str, *, seen: int | None = None) -> dict[s
         "reports": [(report, _pretty(report.raw)) for report in reports],
         "near_repeat": _near_repeat(user, incident),
         "alerts": alerts_about(user, incident),
+        "pairs": pairs_about(user, incident),
         "repeats": list(incident.duplicates.visible_to(user).select_related("region")[:20]),
         "original": incident.duplicate_of if incident.duplicate_of is not None and user.jurisdiction.admits(
             agency_id=incident.duplicate_of.agency_id, governorate_id=incident.duplicate_of.governorate_id

@@ -1,4 +1,5 @@
 from incidents.models.analytics import Forecast, HotSpot, HotSpotTrack, PipelineRun, PipelineStep
+from incidents.models.duplicates import DuplicateCandidate
 from incidents.models.incident import Incident, IncidentLog
 from incidents.models.intake import ImportRun, RejectedRow, Report
 from incidents.models.surfaces import NearRepeat, Surface
@@ -6,6 +7,7 @@ from incidents.models.trust import Handover, ModelCard, ModelChoice, ModelSwitch
 from incidents.models.vocabulary import IncidentType, SeverityMapping, Source, TypeMapping
 
 __all__ = [
+    "DuplicateCandidate",
     "Forecast",
     "Handover",
     "HotSpot",

@@ -57,6 +57,11 @@ def mark_duplicate(*, incident: Incident, original: Incident, by: Actor | None, 
     return _step(incident=incident, to=State.DUPLICATE, by=by, verb="close", reason=reason, expected=expected, duplicate_of=original)
 
 
+def unmark_duplicate(*, incident: Incident, by: Actor | None, reason: str) -> Incident:
+    """Take ``mark_duplicate`` back: the incident is reopened and stands for itself. Whoever may mark may take back."""
+    return _step(incident=incident, to=State.REOPENED, by=by, verb="close", reason=reason, expected=State.DUPLICATE, duplicate_of=None)
+
+
 @transaction.atomic
 def _step(*, incident: Incident, to: str, by: Actor | None, verb: str, reason: str, expected: str | None, **also: Any) -> Incident:
     require(by, verb, incident)

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from core.api import views
 from interop.api.compare import CompareView
+from interop.api.duplicates import DuplicateDetail, DuplicateList, DuplicateVerb
 from interop.api.forecasts import ForecastChoices, ForecastList
 from interop.api.handover import HandoverDetail, HandoverList, SuppressionLift, SuppressionList
 from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpotTrackDetail
@@ -52,6 +53,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-surface-cell",
     ),
     path("near-repeat-tests", NearRepeatList.as_view(), name="api-near-repeat-tests"),
+    path("duplicates", DuplicateList.as_view(), name="api-duplicates"),
+    path("duplicates/<int:pk>", DuplicateDetail.as_view(), name="api-duplicate"),
+    re_path(r"^duplicates/(?P<pk>[0-9]{1,18})/(?P<verb>merge|link|dismiss|undo)$", DuplicateVerb.as_view(), name="api-duplicate-verb"),
     path("messages", LetterList.as_view(), name="api-messages"),
     path("messages/replay", LetterReplay.as_view(), name="api-messages-replay"),
     path("messages/<int:pk>", LetterDetail.as_view(), name="api-message"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from incidents.models import DuplicateCandidate
 from interop.models import BatchJob, BatchRow, Correction, InboxMessage, Partner, PartnerKey
 
 
-def rows_of_inbound(cast, places, source, incident):
+def rows_of_inbound(cast, places, source, incident, other):
     partner = Partner.objects.create(slug="batches", name="Batches", agency=cast.police, region=places.region, kinds=["moi-incident"])
     key = PartnerKey(partner=partner, name="walk", scopes=["incidents:write"], all_governorates=True)
     PartnerKey.objects.assign_key(key)
@@ -16,3 +17,6 @@ def rows_of_inbound(cast, places, source, incident):
         source=source, kind="moi-incident", message_id="walk-1", digest="0" * 64, body={"a": 1}, status="rejected", agency_id=cast.police.pk
     )
     Correction.objects.create(message=message, before={"a": 0}, after={"a": 1}, reason="typing error", author_kind="user")
+    DuplicateCandidate.objects.create(
+        first=incident, second=other, score=0.8, distance_m=40, minutes=3, parts={"near": 0.9, "soon": 0.9, "kin": 1, "words": None}
+    )
