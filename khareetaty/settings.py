@@ -221,6 +221,9 @@ SPECTACULAR_SETTINGS = {
         "AlertChannelEnum": "alerts.choices.Channel",
         "AlertRuleStateEnum": "alerts.models.rule.AlertRule.State",
         "AlertRuleSourceEnum": "alerts.models.rule.AlertRule.Source",
+        "MessageKindEnum": "interop.models.partners.Kind",
+        "MessageStatusEnum": "interop.models.inbox.InboxMessage.Status",
+        "DuplicateStateEnum": "incidents.models.duplicates.DuplicateCandidate.State",
     },
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [

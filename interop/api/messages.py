@@ -21,7 +21,7 @@ from core.api.paging import NewestFirst
 from interop.api.authentication import HasScope, KeyAuthentication
 from interop.api.serializers import incident_url
 from interop.models import InboxMessage, Kind, PartnerKey, Scope
-from interop.services import Outcome, correct_message, replay_matching
+from interop.services import correct_message, replay_matching
 from interop.services.corrections import AT_ONCE, MAX_REASON, Asked
 from interop.services.inbox import Receipt
 
@@ -66,7 +66,7 @@ class AskedSerializer(serializers.Serializer[Any]):
     until = serializers.DateTimeField(required=False, help_text="Received before.")
 
 
-class ReplayRequestSerializer(AskedSerializer):
+class MessageReplaySerializer(AskedSerializer):
     ids = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=MAX_PK), required=False, allow_empty=False, max_length=AT_ONCE,
         help_text="Only these of them.",
@@ -89,7 +89,7 @@ class CorrectSerializer(serializers.Serializer[Any]):
 
 
 class TriedSerializer(serializers.Serializer[Any]):
-    outcome = serializers.ChoiceField(choices=[str(outcome) for outcome in Outcome])
+    outcome = serializers.CharField(help_text="opened, repeated, rejected or kept.")
     message = LetterDetailSerializer()
 
 
@@ -183,11 +183,11 @@ class LetterReplay(Letters):
         tags=["messages"],
         summary="Try messages again: one, some, or all that a filter finds (people only)",
         description=f"Oldest first, at most {AT_ONCE} at a time; `left` says whether to ask again.",
-        request=ReplayRequestSerializer,
+        request=MessageReplaySerializer,
         responses=ReplayedSerializer,
     )
     def post(self, request: Request) -> Response:
-        given = ReplayRequestSerializer(data=request.data)
+        given = MessageReplaySerializer(data=request.data)
         given.is_valid(raise_exception=True)
         asked = dict(given.validated_data)
         limit, ids = asked.pop("limit"), asked.pop("ids", None)
