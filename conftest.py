@@ -56,6 +56,8 @@ def _own_cache(settings: Any) -> None:
     """Each test keeps its cache apart from the others' (clearing it would empty the whole Redis); passwords are hashed quickly."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4().hex}"}}
+    settings.RATE_LIMIT_PREFIX = f"limit-{uuid4().hex}"
+    settings.REQUEST_LOG_EVERY_S = 0  # no thread that writes beside the test: it asks for what it wants written
     live = f"live-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # what this process's own web process keeps
     with Redis.from_url(settings.REDIS_URL) as redis:
         for key in redis.scan_iter(f"{live}:*"):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from import_export.admin import ExportMixin, ImportExportMixin
 
-from accounts.models import Agency, User
+from accounts.models import Agency, TokenSession, User
 from accounts.services import (
     Issued,
     change_person,
@@ -22,8 +22,9 @@ from accounts.services import (
     reactivate_person,
     reset_password,
 )
+from accounts.tokens import end_session
 from core.admin_exchange import Exchange, TableResource
-from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReasonForm, age, pill
+from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReasonForm, age, pill
 from geography.models import Zone
 
 _DETAILS = ["username", "full_name", "email", "role", "agency", "sees_all_agencies", "governorates", "sees_all_governorates", "language"]
@@ -212,6 +213,50 @@ class UserAdmin(ActsOnRows, Exchange, ExportMixin, CentreAdmin):
             done=lambda count: ngettext("%(n)d password was made.", "%(n)d passwords were made.", count) % {"n": count},
         )
         return self.show_passwords(request, issued) if issued else asked
+
+
+@admin.register(TokenSession)
+class TokenSessionAdmin(ActsOnRows, ReadOnlyAdmin):
+    """Where people are signed in with tokens."""
+
+    list_display = ["user", "standing", "created_at", "last_used", "expires_at", "address", "agent"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__full_name"]
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    fields = ["user", "standing", "created_at", "refreshed_at", "expires_at", "revoked_at", "address", "agent"]
+    readonly_fields = ["standing"]
+    actions = ["end"]
+    object_actions = ["end"]
+
+    def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
+        agencies = viewer.jurisdiction.agency_ids
+        return rows if agencies is None else rows.filter(user__agency_id__in=sorted(agencies))
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return getattr(request.user, "can", lambda verb: False)("manage_people")
+
+    @admin.display(description=gettext_lazy("standing"))
+    def standing(self, session: TokenSession) -> Any:
+        return pill("ok", _("signed in")) if session.holds else pill("quiet", _("ended"))
+
+    @admin.display(description=gettext_lazy("refreshed at"), ordering="refreshed_at")
+    def last_used(self, session: TokenSession) -> Any:
+        return age(session.refreshed_at)
+
+    @admin.action(description=gettext_lazy("End…"), permissions=["manage"])
+    def end(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        return self.act(
+            request,
+            queryset,
+            form=Ask,
+            title=_("End sign-ins"),
+            button=_("End"),
+            note=_("Their tokens are refused from the next request on."),
+            is_grave=True,
+            perform=lambda session, answers: end_session(session=session, by=_user(request)),
+            done=lambda count: ngettext("%(n)d sign-in was ended.", "%(n)d sign-ins were ended.", count) % {"n": count},
+        )
 
 
 def _user(request: HttpRequest) -> User:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import cached_property
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -139,3 +142,37 @@ class User(AbstractBaseUser):
     @property
     def audit_name(self) -> str:
         return self.username
+
+
+class TokenSession(models.Model):
+    """A sign-in for tokens: what a person's access and refresh tokens belong to, and what every request asks. No token is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_sessions", verbose_name=_("user"))
+    refresh_id = models.UUIDField(editable=False)  # of the one refresh token that is good now
+    auth_hash = models.CharField(max_length=128, editable=False)  # of the password it was opened with
+    created_at = models.DateTimeField(auto_now_add=True, verbose_name=_("created at"))
+    refreshed_at = models.DateTimeField(null=True, blank=True, verbose_name=_("refreshed at"))
+    expires_at = models.DateTimeField(verbose_name=_("expires at"))
+    revoked_at = models.DateTimeField(null=True, blank=True, verbose_name=_("revoked at"))
+    address = models.GenericIPAddressField(null=True, blank=True, verbose_name=_("network address"))
+    agent = models.CharField(max_length=200, blank=True, verbose_name=_("program"))
+
+    class Meta:
+        verbose_name = _("token sign-in")
+        verbose_name_plural = _("token sign-ins")
+        ordering = ["-created_at"]
+        indexes = [
+            # "Where is this person signed in?"
+            models.Index(fields=["user", "-created_at"], name="token_session_by_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def holds(self) -> bool:
+        """Neither revoked nor over, its person's account is active and the password is the one it was opened with."""
+        if self.revoked_at is not None or self.expires_at <= timezone.now() or not self.user.is_active:
+            return False
+        return constant_time_compare(self.auth_hash, self.user.get_session_auth_hash())

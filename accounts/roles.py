@@ -124,6 +124,8 @@ _ALL: frozenset[str] = frozenset({"view", "add", "change", "delete"})
 _PRIVATE = frozenset(
     {
         "core.auditentry",
+        "accounts.tokensession",
+        "interop.requestlog",
         "axes.accessattempt",
         "axes.accesslog",
         "axes.accessfailurelog",
@@ -159,6 +161,7 @@ _WRITTEN_BY_SERVICES = frozenset(
         "interop.webhookdelivery",
         "interop.webhookattempt",
         "interop.webhooksecret",
+        "interop.keyusage",
         "patrol.assignment",
         "patrol.assignmentlog",
         "patrol.fieldaction",

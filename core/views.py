@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from core.limits import limiter
+
 
 @require_safe
 @never_cache
@@ -21,12 +23,16 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, holds every migration, and the broker answers; else 503 naming what is missing."""
+    """200 when the database answers, holds every migration, and the broker answers; else 503 naming what is missing.
+
+    ``limits`` tells how calls are counted: "exact" across every process, or "per process" while Redis does not answer.
+    """
     checks = {"database": _database(), "migrations": "unknown", "broker": _broker()}
     if checks["database"] == "ok":
         checks["migrations"] = _migrations()
     is_ready = all(state == "ok" for state in checks.values())
-    return JsonResponse({"ready": is_ready, "checks": checks}, status=200 if is_ready else 503)
+    counted = "exact" if limiter.is_exact and checks["broker"] == "ok" else "per process"
+    return JsonResponse({"ready": is_ready, "checks": checks, "limits": counted}, status=200 if is_ready else 503)
 
 
 def _database() -> str:

@@ -10,7 +10,15 @@ from rest_framework_api_key.models import BaseAPIKeyManager
 from accounts.jurisdiction import jurisdiction_of
 
 if TYPE_CHECKING:
-    from interop.models import BatchJob, InboxMessage, PartnerKey, WebhookDelivery, WebhookSubscription  # noqa: F401
+    from interop.models import (  # noqa: F401
+        BatchJob,
+        InboxMessage,
+        KeyUsage,
+        PartnerKey,
+        RequestLog,
+        WebhookDelivery,
+        WebhookSubscription,
+    )
 
 
 _VERSION = """
@@ -30,6 +38,11 @@ class PartnerKeyManager(BaseAPIKeyManager):
         """Give ``obj`` a new secret and return it: the only time it is seen."""
         key, obj.prefix, obj.hashed_key = self.key_generator.generate()
         return str(key)
+
+    def visible_to(self, viewer: object) -> models.QuerySet[Any]:
+        """The keys of the agencies the viewer sees."""
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self.all() if agencies is None else self.filter(partner__agency_id__in=sorted(agencies))
 
     def presented(self, secret: str) -> PartnerKey | None:
         """The key that ``secret`` opens, revoked or not, with its partner and governorates; ``None`` for a wrong one.
@@ -107,3 +120,16 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def visible_to(self, viewer: object) -> WebhookDeliveryQuerySet:
         subscriptions = apps.get_model("interop", "WebhookSubscription").objects.visible_to(viewer)
         return self.filter(subscription__in=subscriptions)
+
+
+class RequestLogQuerySet(models.QuerySet["RequestLog"]):
+    def visible_to(self, viewer: object) -> RequestLogQuerySet:
+        """Calls by keys and people of the agencies the viewer sees; those of nobody known, by whoever sees every agency."""
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self.all() if agencies is None else self.filter(agency_id__in=sorted(agencies))
+
+
+class UsageQuerySet(models.QuerySet["KeyUsage"]):
+    def visible_to(self, viewer: object) -> UsageQuerySet:
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self.all() if agencies is None else self.filter(key__partner__agency_id__in=sorted(agencies))

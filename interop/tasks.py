@@ -3,6 +3,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from interop.services import forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
+from interop.services.request_log import count_usage, keep_log
 from interop.services.webhooks import forget_old_deliveries
 
 
@@ -34,3 +35,13 @@ def forget_old_batches_task() -> None:
 def forget_old_deliveries_task() -> None:
     """Once a night: bodies and answers of webhooks whose time is over, and rows whose time is."""
     forget_old_deliveries()
+
+
+@shared_task(name="interop.keep_request_log")
+def keep_request_log() -> None:
+    keep_log()
+
+
+@shared_task(name="interop.count_usage")
+def count_key_usage() -> None:
+    count_usage()

@@ -55,6 +55,12 @@ app.conf.beat_schedule = {
     # What the newest attempts say of each channel.
     "alerts: channels": {"task": "alerts.look_at_channels", "schedule": 15.0, "options": {"expire_seconds": 14}},
     "feeds: silence": {"task": "interop.look_for_silence", "schedule": 30.0, "options": {"expire_seconds": 28}},
+    "calls: days": {"task": "interop.keep_request_log", "schedule": crontab(minute="15"), "options": {"expire_seconds": 3000}},
+    "calls: counted": {
+        "task": "interop.count_usage",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expire_seconds": 240, "queue": "bulk"},
+    },
     "inbox: sweep": {"task": "interop.sweep_inbox", "schedule": 60.0, "options": {"expire_seconds": 50}},
     "batches: sweep": {"task": "interop.work_on_batches", "schedule": 5.0, "options": {"expire_seconds": 4}},
     "batches: old ones": {"task": "interop.forget_old_batches", "schedule": crontab(minute="35", hour="3"), "options": {"queue": "bulk"}},

@@ -55,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "interop.middleware.ApiMiddleware",
     "core.api.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.static.StaticFilesMiddleware",
@@ -125,6 +126,11 @@ AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "accounts.sign_in.name_for_lockout"
 AXES_LOCKOUT_CALLABLE = "dashboard.views.account.locked_out"
 AXES_IPWARE_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
+# People's tokens (docs/decisions/0213). The key is drawn from TOKEN_SIGNING_KEY, else from SECRET_KEY.
+TOKEN_SIGNING_KEY = env("TOKEN_SIGNING_KEY", default="")
+TOKEN_ACCESS_HOURS = env.float("TOKEN_ACCESS_HOURS", default=8)
+TOKEN_REFRESH_DAYS = env.float("TOKEN_REFRESH_DAYS", default=7)  # a refresh token that is not used for so long is over
+TOKEN_SIGN_IN_DAYS = env.float("TOKEN_SIGN_IN_DAYS", default=30)  # after it the password is asked again, however often it was refreshed
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -178,15 +184,20 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "core.api.paging.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing the document does not, and asks views for what they do not have
+    "DEFAULT_THROTTLE_CLASSES": ["interop.api.limits.Limited"],
     "EXCEPTION_HANDLER": "core.api.handler.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }
+RATE_LIMIT_PREFIX = "limit"  # of the buckets in Redis
+REQUEST_LOG_EVERY_S = env.float("REQUEST_LOG_EVERY_S", default=0.5)  # how much of the log a killed process may take with it
+REQUEST_LOG_KEEP_DAYS = env.int("REQUEST_LOG_KEEP_DAYS", default=90)  # whole days are dropped after it
 SPECTACULAR_SETTINGS = {
     "TITLE": "Khareetaty",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "DESCRIPTION": (
-        "Reports go in, incidents come out. Call with a partner key in `X-API-Key`, or as `Authorization: Token <key>`. "
+        "Reports go in, incidents come out. Call with a partner key in `X-API-Key`, or as `Authorization: Token <key>`; "
+        "people with `Authorization: Bearer <access token>`. "
         "Bodies are JSON in UTF-8. Times are ISO 8601 and carry their offset from UTC. Points are degrees in WGS 84. "
         "Whatever goes wrong is answered as RFC 9457 problem details (`application/problem+json`)."
     ),
@@ -198,6 +209,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "alerts", "description": "What people must hear of, who was told, who acknowledged; rules, policies, who is on call."},
         {"name": "external", "description": "What partners pull: three formats, filters, pages that stand still, tags to ask again by."},
         {"name": "webhooks", "description": "Be told of what happens, by signed calls to an address of yours (Standard Webhooks)."},
+        {"name": "access", "description": "Partners' keys, and people's tokens (`Authorization: Bearer`)."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -220,6 +232,8 @@ SPECTACULAR_SETTINGS = {
         "AlertLevelEnum": "alerts.choices.Level",
         "AlertChannelEnum": "alerts.choices.Channel",
         "AlertRuleStateEnum": "alerts.models.rule.AlertRule.State",
+        "PersonRoleEnum": "accounts.roles.Role",
+        "RoleEnum": "incidents.models.surfaces.Surface.Role",
         "AlertRuleSourceEnum": "alerts.models.rule.AlertRule.Source",
         "MessageKindEnum": "interop.models.partners.Kind",
         "MessageStatusEnum": "interop.models.inbox.InboxMessage.Status",

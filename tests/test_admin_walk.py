@@ -37,6 +37,7 @@ from incidents.models import (
     TypeMapping,
 )
 from incidents.tests.issued import rows_of_trust
+from interop.tests.calls import rows_of_calls
 from interop.tests.inbound_rows import rows_of_inbound
 from interop.tests.webhooks.rows import rows_of_webhooks
 from patrol.models import Position, RoadClosure, RoadNetwork
@@ -163,6 +164,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_quiet(cast, alerting)
     rows_of_inbound(cast, places, police_112, incident, report())
     rows_of_webhooks(cast, places)
+    rows_of_calls(cast, places)
     return incident
 
 

@@ -9,7 +9,7 @@ def test_livez_answers_without_touching_anything():
 @pytest.mark.django_db
 def test_readyz_is_200_with_database_migrations_and_broker():
     answer = Client().get("/readyz")
-    assert answer.json() == {"ready": True, "checks": {"database": "ok", "migrations": "ok", "broker": "ok"}}
+    assert answer.json() == {"ready": True, "checks": {"database": "ok", "migrations": "ok", "broker": "ok"}, "limits": "exact"}
 
 
 @pytest.mark.django_db
@@ -18,3 +18,4 @@ def test_readyz_names_the_broker_when_it_is_away():
     answer = Client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["broker"] == "unreachable"
+    assert answer.json()["limits"] == "per process"

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import User
 from accounts.sign_in import keep_preferences, name_for_lockout
+from core.api.errors import plain_problem
 from core.middleware import network_address
 from dashboard.context_processors import THEME_COOKIE
 
@@ -69,6 +70,10 @@ def locked_out(
     """The answer after too many failures: the form again, with how long to wait. The same for a name that does not exist."""
     wait = _time_to_wait(request, credentials)
     minutes = max(1, math.ceil(wait.total_seconds() / 60))
+    if request.path.startswith("/api/"):
+        refusal = plain_problem(request, status=429, detail=str(_("Too many wrong passwords. Wait before you try again.")))
+        refusal["Retry-After"] = str(max(1, math.ceil(wait.total_seconds())))
+        return refusal
     form = SignInForm(request, initial={"username": request.POST.get("username", "")[:64]})
     answer = render(request, SignIn.template_name, {"form": form, "locked_minutes": minutes, "next": safe_next(request)}, status=429)
     answer["Retry-After"] = str(max(1, math.ceil(wait.total_seconds())))

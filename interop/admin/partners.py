@@ -12,9 +12,10 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.admin_kit import ActsOnRows, CentreAdmin, OptionalReasonForm, age, bdi, pill
+from core.admin_kit import ActsOnRows, Ask, CentreAdmin, OptionalReasonForm, age, bdi, pill
 from interop.models import Feed, Kind, Partner, PartnerKey, Scope
-from interop.services import issue_key, revoke_key
+from interop.services import issue_key, revoke_key, rotate_key
+from interop.services.keys import MOST_OVERLAP_H, OVERLAP_H
 
 MESSAGE_KIND = {"received": "busy", "processed": "ok", "rejected": "warn", "dead": "bad"}
 
@@ -31,7 +32,7 @@ class PartnerForm(forms.ModelForm):
 
     class Meta:
         model = Partner
-        fields = ["slug", "name", "agency", "region", "kinds", "is_synthetic", "is_active"]
+        fields = ["slug", "name", "agency", "region", "kinds", "rate_plan", "is_synthetic", "is_active"]
 
 
 @admin.register(Partner)
@@ -78,7 +79,17 @@ class KeyForm(forms.ModelForm):
 
     class Meta:
         model = PartnerKey
-        fields = ["partner", "name", "scopes", "all_governorates", "governorates", "precision", "expiry_date"]
+        fields = ["partner", "name", "scopes", "all_governorates", "governorates", "networks", "precision", "expiry_date"]
+
+
+class RotateForm(Ask):
+    overlap_h = forms.IntegerField(
+        label=gettext_lazy("Hours the old key goes on"),
+        min_value=0,
+        max_value=MOST_OVERLAP_H,
+        initial=OVERLAP_H,
+        help_text=gettext_lazy("0 ends it now."),
+    )
 
 
 class KeyStanding(admin.SimpleListFilter):
@@ -106,8 +117,8 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
     ordering = ["-created"]
     autocomplete_fields = ["partner"]
     filter_horizontal = ["governorates"]
-    actions = ["revoke"]
-    object_actions = ["revoke"]
+    actions = ["rotate", "revoke"]
+    object_actions = ["rotate", "revoke"]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
         return of_their_agencies(rows, viewer, "partner__agency_id")
@@ -131,8 +142,10 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
             "may",
             "all_governorates",
             "governorates",
+            "from_where",
             "precision",
             "standing",
+            "replaces",
             "created",
             "created_by",
             "last_used_at",
@@ -150,6 +163,10 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
     @admin.display(description=gettext_lazy("may"))
     def may(self, key: PartnerKey) -> str:
         return ", ".join(str(Scope(scope).label) for scope in key.scopes if scope in Scope.values) or "–"
+
+    @admin.display(description=gettext_lazy("networks it may call from"))
+    def from_where(self, key: PartnerKey) -> Any:
+        return bdi(", ".join(key.networks)) if key.networks else _("everywhere")
 
     @admin.display(description=gettext_lazy("standing"), ordering="revoked")
     def standing(self, key: PartnerKey) -> Any:
@@ -170,6 +187,7 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
             by=request.user,
             governorates=given["governorates"],
             all_governorates=given["all_governorates"],
+            networks=given["networks"] or [],
             expires_at=given["expiry_date"],
             precision=given["precision"],
         )
@@ -179,14 +197,37 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
         """The service did it."""
 
     def response_add(self, request: Any, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+        return self._shown_once(request, [(str(obj), request.secret)])
+
+    def _shown_once(self, request: HttpRequest, secrets: list[tuple[str, str]]) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": _("The key, shown once"),
-            "secrets": [(str(obj), request.secret)],
+            "secrets": secrets,
             "opts": self.opts,
             "note": _("Hand it over by a safe way. Only its hash is kept; it cannot be shown again."),
         }
         return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+
+    @admin.action(description=gettext_lazy("Rotate…"), permissions=["manage"])
+    def rotate(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        secrets: list[tuple[str, str]] = []
+
+        def perform(key: Any, answers: dict[str, Any]) -> None:
+            new, secret = rotate_key(key=key, by=request.user, overlap_h=answers["overlap_h"])  # type: ignore[arg-type]
+            secrets.append((str(new), secret))
+
+        answer = self.act(
+            request,
+            queryset,
+            form=RotateForm,
+            title=_("Rotate keys"),
+            button=_("Rotate"),
+            note=_("A new key with the same rights. The old one goes on for the hours you name, so that the partner can change over."),
+            perform=perform,
+            done=lambda count: ngettext("%(n)d key was rotated.", "%(n)d keys were rotated.", count) % {"n": count},
+        )
+        return self._shown_once(request, secrets) if secrets else answer
 
     @admin.action(description=gettext_lazy("Revoke…"), permissions=["manage"])
     def revoke(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:

@@ -7,18 +7,29 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.models import TokenSession, User
+from accounts.tokens import session_of
 from core import audit
+from core.middleware import network_address
 from core.models import AuditEntry
 from interop.models import PartnerKey
 from interop.precision import is_exact
 from interop.services import note_use
+
+
+class AddressNotAllowed(PermissionDenied):
+    """The key is good and the network is not one of those named on it. Its owner is told which address we saw."""
+
+    default_code = "address_not_allowed"
+
+    def __init__(self, address: str | None) -> None:
+        super().__init__(_("This key may not be used from %(address)s.") % {"address": address or "–"})
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -32,11 +43,44 @@ class KeyAuthentication(BaseAuthentication):
         if key is None or not key.is_usable:
             raise AuthenticationFailed(_("This key is unknown, expired or revoked."), code="invalid_key")
         audit.become(actor_kind=AuditEntry.Actor.KEY, actor_id=key.pk, actor_name=key.audit_name)
+        request._request.api_key = key  # type: ignore[attr-defined]  # for the request log, also when it is refused
+        if not key.may_call_from(network_address(request)):
+            raise AddressNotAllowed(network_address(request))
         note_use(key=key)
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
         return 'Token realm="khareetaty"'
+
+
+class TokenAuthentication(BaseAuthentication):
+    """``Authorization: Bearer …``: a person's access token. The account is looked at on every request."""
+
+    def authenticate(self, request: Request) -> tuple[User, TokenSession] | None:
+        scheme, _space, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        session = session_of(token.strip())
+        if session is None:
+            raise AuthenticationFailed(_("This token is unknown, expired or revoked."), code="invalid_token")
+        audit.become(actor_kind=AuditEntry.Actor.USER, actor_id=session.user_id, actor_name=session.user.get_username())
+        return session.user, session
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="khareetaty"'
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = TokenAuthentication
+    name = "Bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's access token."}
+
+
+# Whoever may call: a partner's system, or a person. Every view of the API names one of the two.
+PEOPLE: list[type[BaseAuthentication]] = [TokenAuthentication, SessionAuthentication]
+CALLERS: list[type[BaseAuthentication]] = [KeyAuthentication, *PEOPLE]
 
 
 def _presented(request: Request) -> str | None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 from core.errors import Invalid
 from incidents.models import Incident
 from incidents.services.compare import AGAINST, Change, Comparison, Figures, PeriodFacts, Row, Span, compare, scope_of
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import Scope
 
 VERDICTS = ("more", "fewer", "chance", "few")
@@ -102,7 +101,7 @@ class ComparisonSerializer(serializers.Serializer[Any]):
 class CompareView(GenericAPIView[Incident]):
     """The same figures as the page: everything the caller may see, what officers discovered included and shown apart."""
 
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.INCIDENTS_READ
     people_may_read = True

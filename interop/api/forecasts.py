@@ -6,7 +6,6 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +16,7 @@ from incidents.models import Forecast, ModelChoice
 from incidents.models.trust import Predicts
 from incidents.services.compare import regions_of
 from incidents.services.standing_forecasts import standing_choices, with_stand_ins
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import Scope
 
 LEVELS = (Zone.Level.COUNTRY, Zone.Level.GOVERNORATE, Zone.Level.AREA)
@@ -84,7 +83,7 @@ class ForecastChoiceSerializer(serializers.Serializer[ModelChoice]):
 
 
 class ReadsForecasts(GenericAPIView[Any]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.FORECASTS_READ
     people_may_read = True

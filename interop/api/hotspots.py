@@ -11,7 +11,6 @@ from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +18,7 @@ from rest_framework.response import Response
 from core.api.paging import NewestFirst
 from core.api.renderers import FastJSONRenderer, ProblemRenderer
 from incidents.models import HotSpot, HotSpotTrack
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import Scope
 
 MAX_PK = 2**63 - 1
@@ -126,7 +125,7 @@ class ByRank(NewestFirst):
 
 
 class HotSpots(GenericAPIView[HotSpot]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.HOTSPOTS_READ
     people_may_read = True

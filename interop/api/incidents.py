@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -19,7 +18,7 @@ from rest_framework.response import Response
 from core.api.paging import NewestFirst
 from incidents.lifecycle import State
 from incidents.models import Incident
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.api.serializers import IncidentSerializer
 from interop.messages.fields import Instant
 from interop.models import Scope
@@ -31,7 +30,7 @@ _SHAPES = [f"{level}__{shape}" for level in _LEVELS for shape in ("boundary", "l
 
 
 class ReadsIncidents(GenericAPIView[Incident]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.INCIDENTS_READ
     people_may_read = True

@@ -8,7 +8,6 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
@@ -21,7 +20,7 @@ from core.api.paging import NewestFirst
 from incidents.models import PipelineRun
 from incidents.services import pipeline
 from incidents.services.pipeline.kinds import KINDS
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import PartnerKey, Scope
 
 MAX_PK = 2**63 - 1
@@ -93,7 +92,7 @@ class ByPeople(BasePermission):
 
 
 class Runs(GenericAPIView[PipelineRun]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, ByPeople]
     scope = Scope.HOTSPOTS_READ
     people_may_read = True

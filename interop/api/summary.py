@@ -7,14 +7,13 @@ from typing import Any
 from django.utils import translation
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from incidents.models import Incident
 from incidents.services.summary import SECTIONS, Statement, Summary, sentence, summarise, summary_scope
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import Scope
 
 _PLAIN = dict.fromkeys((0x2066, 0x2068, 0x2069))  # direction isolates are for screens
@@ -68,7 +67,7 @@ class HasEveryScope(HasScope):
 class SummaryView(GenericAPIView[Incident]):
     """What, why, suggested, data freshness, known limits. Suggestions are for a person to decide; nothing acts on them."""
 
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasEveryScope]
     scopes = (Scope.INCIDENTS_READ, Scope.HOTSPOTS_READ, Scope.FORECASTS_READ)
     scope: str = Scope.INCIDENTS_READ

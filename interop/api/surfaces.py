@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -19,7 +18,7 @@ from rest_framework.response import Response
 from incidents.models import NearRepeat, Surface
 from incidents.services.surface_files import as_csv, as_geojson, cell_rows, facts, short
 from incidents.services.surfaces import Sight, sight_of, surfaces_for, why
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.api.serializers import NamedSerializer
 from interop.models import Scope
 
@@ -127,7 +126,7 @@ class NearRepeatSerializer(serializers.Serializer[NearRepeat]):
 
 
 class Surfaces(GenericAPIView[Surface]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.HOTSPOTS_READ
     people_may_read = True

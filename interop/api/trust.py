@@ -8,7 +8,6 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
@@ -22,7 +21,7 @@ from geography.models import Region, Zone
 from incidents.models import ModelCard, ModelChoice, ModelSwitch, Predicts, Surface
 from incidents.services.trust.scoreboard import scoreboard
 from incidents.services.trust.switches import known_models, switch_model
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import PartnerKey, Scope
 
 MOST_DAYS = 3_660
@@ -38,7 +37,7 @@ class WritingIsForPeople(BasePermission):
 
 
 class Trust(GenericAPIView[Any]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, WritingIsForPeople]
     scope = Scope.FORECASTS_READ
     people_may_read = True

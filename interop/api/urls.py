@@ -68,6 +68,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("incidents/<str:ref>", IncidentDetail.as_view(), name="api-incident"),
 ]
 urlpatterns.append(path("", include("interop.api.standards.urls")))
+urlpatterns.append(path("auth/", include("interop.api.urls_auth")))
+urlpatterns.append(path("admin/", include("interop.api.urls_admin")))
 urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))
 urlpatterns.append(path("", include("interop.api.alerts.urls")))
 urlpatterns.append(path("external/", include("interop.api.external.urls")))

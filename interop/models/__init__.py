@@ -1,8 +1,10 @@
 from interop.models.corrections import Correction
 from interop.models.inbox import InboxMessage
 from interop.models.jobs import BatchJob, BatchRow
-from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision, Scope
+from interop.models.limits import KeyUsage, RateOverride, RatePlan, RequestLog
+from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision
 from interop.models.webhooks import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
+from interop.scopes import Scope
 
 __all__ = [
     "BatchJob",
@@ -11,10 +13,14 @@ __all__ = [
     "ErrorClass",
     "Feed",
     "InboxMessage",
+    "KeyUsage",
     "Kind",
     "Partner",
     "PartnerKey",
     "Precision",
+    "RateOverride",
+    "RatePlan",
+    "RequestLog",
     "Scope",
     "WebhookAttempt",
     "WebhookDelivery",

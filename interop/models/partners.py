@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from functools import cached_property
 
 from django.conf import settings
@@ -15,7 +16,9 @@ from accounts.jurisdiction import Jurisdiction
 from accounts.models import Agency
 from geography.models import Region
 from incidents.models import Source
+from interop.models.limits import RatePlan
 from interop.querysets import PartnerKeyManager
+from interop.scopes import Scope
 
 
 class Kind(models.TextChoices):
@@ -31,19 +34,6 @@ class Kind(models.TextChoices):
     ROAD_CLOSURE = "road-closure", _("Road closure")
     TRAFFIC_ACCIDENT = "traffic-accident", _("Traffic accident")
     CONGESTION = "congestion", _("Congestion")
-
-
-class Scope(models.TextChoices):
-    """What a key may do."""
-
-    INCIDENTS_WRITE = "incidents:write", _("Send reports")
-    INCIDENTS_READ = "incidents:read", _("Read incidents")
-    HOTSPOTS_READ = "hotspots:read", _("Read hot spots, surfaces and runs")
-    FORECASTS_READ = "forecasts:read", _("Read forecasts")
-    PATROL_READ = "patrol:read", _("Read units, plans and coverage")
-    TELEMETRY_WRITE = "telemetry:write", _("Send positions")
-    ALERTS_READ = "alerts:read", _("Read alerts, statistics and who is on call")
-    WEBHOOKS_MANAGE = "webhooks:manage", _("Manage its webhooks")
 
 
 class Precision(models.TextChoices):
@@ -67,6 +57,15 @@ class Partner(models.Model):
         blank=True,
         verbose_name=_("messages it may send"),
         help_text=_("An empty list means none."),
+    )
+    rate_plan = models.ForeignKey(
+        RatePlan,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="partners",
+        verbose_name=_("rate plan"),
+        help_text=_("None: 100 calls a minute, and more for what it sends."),
     )
     is_synthetic = models.BooleanField(
         default=False, verbose_name=_("synthetic"), help_text=_("What it reports is made up, and shown so on every screen.")
@@ -130,6 +129,16 @@ class PartnerKey(AbstractAPIKey):
         verbose_name=_("precision of places"),
         help_text=_("Less than exact also withholds addresses and descriptions."),
     )
+    networks = ArrayField(
+        models.CharField(max_length=43),
+        default=list,
+        blank=True,
+        verbose_name=_("networks it may call from"),
+        help_text=_("Addresses or networks (10.20.0.0/16, 2001:db8::/32), separated by commas. None: from everywhere."),
+    )
+    replaces = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="replaced_by", editable=False, verbose_name=_("replaces")
+    )
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("last used"))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("made by")
@@ -164,12 +173,28 @@ class PartnerKey(AbstractAPIKey):
     def has_scope(self, scope: str) -> bool:
         return self.is_usable and scope in self.scopes
 
+    def may_call_from(self, address: str | None) -> bool:
+        """Whether ``address`` is inside the networks named on the key. An IPv4 address that came as IPv6 (``::ffff:…``) is IPv4."""
+        if not self.networks:
+            return True
+        try:
+            caller = ipaddress.ip_address(address or "")
+        except ValueError:
+            return False
+        mapped = getattr(caller, "ipv4_mapped", None)
+        return any((mapped or caller) in ipaddress.ip_network(network) for network in self.networks)
+
     def can(self, verb: str) -> bool:
-        return verb == "open" and self.has_scope(Scope.INCIDENTS_WRITE)
+        scope = {"open": Scope.INCIDENTS_WRITE, "manage_keys": Scope.ADMIN}.get(verb)
+        return scope is not None and self.has_scope(scope)
 
     def lineage(self) -> list[int]:
         """This key and those it replaced: what was theirs is its own."""
-        return [self.pk]
+        found, before = [self.pk], self.replaces_id
+        while before is not None and before not in found:
+            found.append(before)
+            before = PartnerKey.objects.filter(pk=before).values_list("replaces_id", flat=True).first()
+        return found
 
     # What the audit trail asks.
     audit_kind = "key"

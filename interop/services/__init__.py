@@ -12,7 +12,7 @@ from interop.services.inbox import (
     replay_messages,
     sweep_inbox,
 )
-from interop.services.keys import issue_key, note_use, revoke_key
+from interop.services.keys import issue_key, note_use, revoke_key, rotate_key
 from interop.services.silence import look_for_silence
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "replay_matching",
     "replay_messages",
     "revoke_key",
+    "rotate_key",
     "sweep_inbox",
     "work_on_batches",
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
 from incidents.models import Incident
 from interop.models import InboxMessage, Kind, Partner, PartnerKey, Precision
-from interop.services import issue_key, revoke_key
+from interop.services import issue_key, revoke_key, rotate_key
 from interop.tests.conftest import Caller, message
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +158,68 @@ def test_a_key_is_told_places_exactly_unless_it_is_made_with_less(police_system)
     with pytest.raises(Invalid) as refusal:
         issue_key(partner=police_system, name="c", scopes=["incidents:read"], by=None, all_governorates=True, precision="10km")
     assert list(refusal.value.fields) == ["precision"]
+
+
+# --- rotation ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rotated_key_and_its_successor_both_open_until_the_overlap_ends(cast, caller):
+    new, secret = rotate_key(key=caller.key, by=cast.superadmin, overlap_h=2)
+    successor = Caller(new, secret)
+    assert (new.scopes, new.all_governorates, new.replaces_id) == (caller.key.scopes, True, caller.key.pk)
+    assert (caller.get("incidents").status_code, successor.get("incidents").status_code) == (200, 200)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2, seconds=5), tick=True):
+        assert (caller.get("incidents").status_code, successor.get("incidents").status_code) == (401, 200)
+
+
+def test_a_rotation_without_overlap_ends_the_old_key_now(cast, caller):
+    new, secret = rotate_key(key=caller.key, by=cast.superadmin, overlap_h=0)
+    assert (caller.get("incidents").status_code, Caller(new, secret).get("incidents").status_code) == (401, 200)
+    for rotated_or_revoked in (caller.key,):
+        with pytest.raises(Conflict):
+            rotate_key(key=rotated_or_revoked, by=cast.superadmin)
+
+
+def test_a_key_is_rotated_once_and_its_successor_lives_as_long_as_it_was_made_for(cast, police_system):
+    make = {"partner": police_system, "name": "k", "scopes": ["incidents:read"], "by": None, "all_governorates": True}
+    key, _secret = issue_key(**make, expires_at=datetime.now(UTC) + timedelta(days=10))
+    new, _secret = rotate_key(key=key, by=cast.superadmin)
+    assert new.expiry_date is not None and abs((new.expiry_date - datetime.now(UTC)) - timedelta(days=10)) < timedelta(minutes=1)
+    key.refresh_from_db()
+    assert key.expiry_date is not None and key.expiry_date - datetime.now(UTC) < timedelta(hours=24, seconds=1)
+    with pytest.raises(Conflict):
+        rotate_key(key=key, by=cast.superadmin)
+    for wrong in ({"overlap_h": -1}, {"overlap_h": 10_000}, {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}):
+        with pytest.raises(Invalid):
+            rotate_key(key=new, by=cast.superadmin, **wrong)
+
+
+# --- networks ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("10.20.3.4", 200), ("::ffff:10.20.3.4", 200), ("2001:db8::7", 200), ("10.21.0.1", 403), ("2001:db9::1", 403), ("", 403)],
+)
+def test_a_key_opens_only_from_the_networks_named_on_it(police_system, address, status):
+    _key, secret = issue_key(
+        partner=police_system,
+        name="n",
+        scopes=["incidents:read"],
+        by=None,
+        all_governorates=True,
+        networks=["10.20.0.0/16", "2001:db8::/32"],
+    )
+    # What a caller writes into its own headers is not where it calls from.
+    forged = {"X-API-Key": secret, "X-Forwarded-For": "10.20.3.4", "X-Real-IP": "10.20.3.4", "Forwarded": "for=10.20.3.4"}
+    answer = Client(REMOTE_ADDR=address).get("/api/v1/incidents", headers=forged)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["type"] == "urn:khareetaty:problem:address_not_allowed"
+
+
+@pytest.mark.parametrize("wrong", ["everywhere", "10.0.0.1/8", "10.0.0.0/33", "::ffff:10.0.0.0/104", ""])
+def test_what_is_no_network_is_refused(police_system, wrong):
+    with pytest.raises(Invalid) as refusal:
+        issue_key(partner=police_system, name="k", scopes=["incidents:read"], by=None, all_governorates=True, networks=[wrong])
+    assert list(refusal.value.fields) == ["networks"]

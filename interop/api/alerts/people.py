@@ -7,7 +7,6 @@ from typing import Any
 from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from alerts.models import Contact, ContactMethod, Importance, NotificationRule, 
 from alerts.services import people
 from alerts.services.people.methods import OF_CONTACTS, OF_PEOPLE
 from alerts.services.people.wishes import MAY_CLIMB
-from interop.api.authentication import HasScope
+from interop.api.authentication import PEOPLE, HasScope
 from interop.api.patrol.force_kit import ForceView, PlaceAskedSerializer, of_place
 from interop.api.trust import WritingIsForPeople
 from interop.models import Scope
@@ -81,7 +80,7 @@ class CodeSerializer(serializers.Serializer[Any]):
 class MineView(GenericAPIView[Any]):
     """For the person who is signed in, about themselves. Keys have no addresses."""
 
-    authentication_classes = [SessionAuthentication]
+    authentication_classes = PEOPLE
     permission_classes = [IsAuthenticated]
     serializer_class: Any = HowIAmToldSerializer
     pagination_class = None

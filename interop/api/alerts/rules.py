@@ -8,7 +8,6 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -30,7 +29,7 @@ from alerts.services.rules.checking import look_over
 from alerts.services.rules.content import content_of
 from alerts.services.rules.words import preview
 from core.api.paging import NewestFirst
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.api.trust import WritingIsForPeople
 from interop.models import PartnerKey, Scope
 
@@ -155,7 +154,7 @@ class ReplaySerializer(serializers.Serializer[RuleReplay]):
 
 
 class Rules(GenericAPIView[Any]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, WritingIsForPeople, SeesAlerts]
     scope: str = Scope.ALERTS_READ
     people_may_read = True

@@ -8,7 +8,6 @@ from typing import Any
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -17,7 +16,7 @@ from rest_framework.views import APIView
 from accounts.models import Agency, User
 from core.api.paging import NewestFirst
 from geography.models import Zone
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.api.trust import WritingIsForPeople
 from interop.models import PartnerKey, Scope
 from patrol.models import Unit
@@ -36,7 +35,7 @@ class PeopleWhoMay(BasePermission):
 
 
 class ForceView(GenericAPIView[Any]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, WritingIsForPeople, PeopleWhoMay]
     scope = Scope.PATROL_READ
     people_may_read = True

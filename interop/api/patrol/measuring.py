@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -20,7 +19,7 @@ from rest_framework.views import APIView
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency
 from geography.models import Zone
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import PartnerKey, Scope
 from patrol.models import PlanStop
 from patrol.services.dosage.sums import BY, Line, Sums, lines, stop_lines, stops_of, total
@@ -41,7 +40,7 @@ class WatchesUnits(BasePermission):
 class Measuring(GenericAPIView[Any]):
     """Of one agency in one governorate of the caller's."""
 
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, WatchesUnits]
     scope: str = Scope.PATROL_READ
     people_may_read = True

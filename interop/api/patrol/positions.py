@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -26,7 +25,7 @@ from rest_framework.response import Response
 
 from core.api.paging import NewestFirst
 from core.api.renderers import FastJSONRenderer, ProblemRenderer
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import PartnerKey, Scope
 from patrol.models import Doubt, Duty, FenceVisit, Geofence, PositionSource, Unit, UnitPosition
 from patrol.services.positions import track
@@ -115,7 +114,7 @@ class VisitSerializer(serializers.Serializer[Any]):
 
 
 class Watches(GenericAPIView[Any]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.PATROL_READ
     people_may_read = True

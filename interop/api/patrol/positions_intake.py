@@ -9,13 +9,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import CONTENT_TYPE, ProblemSerializer, problem_response
-from interop.api.authentication import HasScope, KeyAuthentication
+from interop.api.authentication import CALLERS, HasScope
 from interop.models import PartnerKey, Scope
 from patrol.models import Doubt, PositionSource
 from patrol.services.positions import (
@@ -88,7 +87,7 @@ class PositionBatchProblemSerializer(PositionBatchReceiptSerializer, ProblemSeri
 class PositionIntake(APIView):
     """One position, or up to two thousand."""
 
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope]
     scope = Scope.TELEMETRY_WRITE
     people_may_read = True  # who is signed in may report for the unit they are on duty with, and for no other
