@@ -36,7 +36,7 @@ CREATE TABLE interop_requestlog_rest PARTITION OF interop_requestlog DEFAULT;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('interop', '0009_keys_know_networks_and_successors'),
+        ('interop', '0010_keys_know_networks_and_successors'),
     ]
 
     operations = [

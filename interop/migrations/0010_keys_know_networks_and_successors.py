@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('interop', '0008_webhooks'),
+        ('interop', '0009_corrections'),
     ]
 
     operations = [
