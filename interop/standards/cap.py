@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from alerts.choices import Level
 from alerts.models import Alert, AlertRule
+from geography.models import Zone
 from incidents.models import IncidentType
 from interop.standards.cap_shapes import circle_of, rings_of
 from interop.standards.xml import add, written
@@ -43,6 +44,7 @@ CATEGORY = {
     "service": "Infra",
 }
 _SOURCE = AlertRule.Source
+_FINER_THAN_AREA = (Zone.Level.BLOCK, Zone.Level.SECTOR)
 CERTAINTY: dict[str, str] = {_SOURCE.HOT_SPOT: "Likely", _SOURCE.FORECAST: "Possible"}
 
 
@@ -162,13 +164,19 @@ def _info(root: ElementTree.Element, alert: Alert, step: Step, type: IncidentTyp
     add(info, "onset", cap_time(alert.caused_at))
     add(info, "expires", cap_time(step.at + CANCEL_STANDS if is_over else max(alert.resolve_due_at, step.at)))
     add(info, "senderName", (alert.agency.name if alert.agency else "") or _("Ministry of Interior"))
-    title = f"{_('TEST, made-up data')}: {alert.title}" if alert.is_synthetic else alert.title
+    title = title_of(alert, teller)
+    title = f"{_('TEST, made-up data')}: {title}" if alert.is_synthetic else title
     add(info, "headline", title[:160])
     add(info, "description", _description(alert, step, teller.words))
     add(info, "web", f"{teller.url}/api/v1/alerts/{alert.pk}")
     for key, value in (("level", step.level), ("occurrences", step.count), ("alert", alert.pk)):
         pair(info, "parameter", f"urn:khareetaty:{key}", value)
     _area(info, alert, teller)
+
+
+def title_of(alert: Alert, teller: Teller) -> str:
+    """What a person typed is told like their other words."""
+    return _("Alert raised by a person") if alert.kind == Alert.Kind.MANUAL and not teller.words else alert.title
 
 
 def _description(alert: Alert, step: Step, words: bool) -> str:
@@ -187,6 +195,8 @@ def _description(alert: Alert, step: Step, words: bool) -> str:
 def _area(info: ElementTree.Element, alert: Alert, teller: Teller) -> None:
     """The circle round what happened at one place; otherwise the zone it is about."""
     zone = alert.zone or alert.governorate
+    if not teller.words and zone is not None and zone.level in _FINER_THAN_AREA:
+        zone = alert.governorate
     if zone is None and teller.place is None:
         return
     area = add(info, "area")
@@ -223,7 +233,7 @@ def feed_xml(entries: Sequence[Entry], teller: Teller, *, page_url: str, next_ur
         name = identifier_of(one.alert, one.step)
         entry = add(root, "entry")
         add(entry, "id", f"tag:{teller.sender},2026:cap/{name}")
-        add(entry, "title", f"{status_of(one.alert)} · {one.step.kind} · {one.alert.title}")
+        add(entry, "title", f"{status_of(one.alert)} · {one.step.kind} · {title_of(one.alert, teller)}")
         add(entry, "updated", one.step.at.isoformat())
         add(entry, "published", one.alert.opened_at.isoformat())
         add(entry, "summary", _description(one.alert, one.step, teller.words))

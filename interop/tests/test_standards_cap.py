@@ -124,6 +124,7 @@ def test_a_key_of_less_precision_is_told_a_wider_place_and_no_words(db, fire, po
     for told in (exact, grid, area):
         is_cap(tmp_path, told)
     assert b"29.3517,47.9234 0.5" in exact and b"school" in exact
+    assert b"Smoke over" in exact and b"Smoke over" not in grid + area
     assert b"<circle>" in grid and b"29.3517,47.9234" not in grid and b"school" not in grid
     assert b"<circle>" not in area and b"<polygon>" in area and b"school" not in area
 

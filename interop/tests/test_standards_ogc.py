@@ -187,6 +187,13 @@ def test_a_key_is_told_places_as_exactly_as_it_was_made(police_system, report, g
     assert ask(area, f"/collections/incidents/items/{incident.ref}").json()["geometry"]["coordinates"] != exact
 
 
+def test_what_a_person_typed_is_for_exact_keys(police_system, fire, gis):
+    fire()
+    coarse = key_of(police_system, precision=Precision.GRID)
+    assert items(gis, "alerts")["features"][0]["properties"]["title_en"] == "Smoke over the market"
+    assert items(coarse, "alerts")["features"][0]["properties"]["title_en"] == ""
+
+
 def test_a_hot_spots_outline_is_for_exact_keys(police_system, places, gis):
     now = datetime.now(UTC)
     hull = Polygon.from_bbox((47.91, 29.34, 47.915, 29.345))

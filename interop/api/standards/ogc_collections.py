@@ -59,10 +59,21 @@ class Collection:
 
     def features(self, rows: Sequence[Any], crs: ogc.Crs, viewer: Any) -> list[dict[str, Any]]:
         shapes = self._points(rows, crs, viewer) if self.is_point(viewer) else [self._shape(row, crs) for row in rows]
+        told = [self.properties(row) for row in rows]
+        if not precision.is_exact(viewer):
+            told = [self.withheld(row, properties) for row, properties in zip(rows, told, strict=True)]
         return [
-            {"type": "Feature", "id": getattr(row, self.names_by), "geometry": shape, "properties": self.properties(row)}
-            for row, shape in zip(rows, shapes, strict=True)
+            {"type": "Feature", "id": getattr(row, self.names_by), "geometry": shape, "properties": properties}
+            for row, shape, properties in zip(rows, shapes, told, strict=True)
         ]
+
+    def withheld(self, row: Any, properties: dict[str, Any]) -> dict[str, Any]:
+        """Without what a person typed and without a zone finer than an area."""
+        if self.described.name != "alerts":
+            return properties
+        typed = dict.fromkeys(("title_en", "title_ar"), "") if row.kind == Alert.Kind.MANUAL else {}
+        finer = {"zone": None} if row.zone is not None and row.zone.level in (Zone.Level.BLOCK, Zone.Level.SECTOR) else {}
+        return properties | typed | finer
 
     def _shape(self, row: Any, crs: ogc.Crs) -> dict[str, Any] | None:
         if not row.geometry:
