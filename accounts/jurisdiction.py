@@ -23,9 +23,11 @@ class Jurisdiction:
     def nothing(cls) -> Jurisdiction:
         return cls()
 
-    def admits(self, *, agency_id: int | None, governorate_id: int | None) -> bool:
-        """Whether a row of this agency and governorate may be seen. A row with no governorate belongs to its agency alone."""
-        if self.agency_ids is not None and agency_id not in self.agency_ids:
+    def admits(self, *, agency_id: int | None, governorate_id: int | None, or_shared: bool = False) -> bool:
+        """Whether a row of this agency and governorate may be seen. A row with no governorate belongs to its agency alone.
+        ``or_shared``: one that is of a place and of no agency is seen by every agency there."""
+        is_shared = or_shared and agency_id is None and governorate_id is not None and self.agency_ids != frozenset()
+        if self.agency_ids is not None and agency_id not in self.agency_ids and not is_shared:
             return False
         if self.governorate_ids is None:
             return True
@@ -33,11 +35,14 @@ class Jurisdiction:
             return bool(self.governorate_ids)
         return governorate_id in self.governorate_ids
 
-    def condition(self, *, agency: str = "agency_id", governorate: str = "governorate_id") -> Q:
+    def condition(self, *, agency: str = "agency_id", governorate: str = "governorate_id", or_shared: bool = False) -> Q:
         """The same rule as a database condition on the named columns."""
         condition = Q()
         if self.agency_ids is not None:
-            condition &= Q(**{f"{agency}__in": sorted(self.agency_ids)})
+            of_agency = Q(**{f"{agency}__in": sorted(self.agency_ids)})
+            if or_shared and self.agency_ids:
+                of_agency |= Q(**{f"{agency}__isnull": True, f"{governorate}__isnull": False})
+            condition &= of_agency
         if self.governorate_ids is not None:
             here = Q(**{f"{governorate}__in": sorted(self.governorate_ids)})
             if self.governorate_ids:

@@ -23,9 +23,11 @@ def sees(actor: Actor | None, row: Any) -> bool:
     """Whether a row with ``agency_id`` (and ``governorate_id``) lies in the actor's jurisdiction. ``None`` is the system itself."""
     if actor is None:
         return True
-    if actor.jurisdiction.admits(agency_id=row.agency_id, governorate_id=getattr(row, "governorate_id", None)):
+    is_alert = isinstance(row, Alert)  # one of a place and of no agency is every agency's there
+    governorate_id = getattr(row, "governorate_id", None)
+    if actor.jurisdiction.admits(agency_id=row.agency_id, governorate_id=governorate_id, or_shared=is_alert):
         return True
-    return isinstance(row, Alert) and is_paged(actor, row)
+    return is_alert and is_paged(actor, row)
 
 
 def is_paged(actor: Actor | None, alert: Alert) -> bool:

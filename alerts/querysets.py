@@ -67,9 +67,10 @@ def paging(user_id: int | None) -> Exists:
 
 class AlertQuerySet(ScopedQuerySet):
     def visible_to(self, viewer: object) -> Self:
-        """Those of the viewer's jurisdiction, and those they were paged for."""
+        """Those of the viewer's jurisdiction, and those they were paged for. What is of a place and of no agency (a hot
+        spot, a forecast: sums over all of them) is every agency's there."""
         mine = jurisdiction_of(viewer)
-        inside = mine.condition()
+        inside = mine.condition(or_shared=True)
         if not inside:  # everything
             return self
         user_id = getattr(viewer, "pk", None) if getattr(viewer, "audit_kind", "") == "user" and mine.agency_ids != frozenset() else None
@@ -108,6 +109,9 @@ class AlertQuerySet(ScopedQuerySet):
 class OfAlertQuerySet(ScopedQuerySet):
     AGENCY = "alert__agency_id"
     GOVERNORATE = "alert__governorate_id"
+
+    def visible_to(self, viewer: object) -> Self:
+        return self.filter(jurisdiction_of(viewer).condition(agency=self.AGENCY, governorate=self.GOVERNORATE, or_shared=True))
 
 
 class EscalationRunQuerySet(OfAlertQuerySet):
