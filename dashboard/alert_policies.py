@@ -21,6 +21,7 @@ from alerts.choices import Channel, Importance, Level
 from alerts.models import Contact, EscalationPolicy, OnCallSchedule, PolicyStep
 from alerts.services.escalation.foresight import Moment, Somewhere, foresee
 from alerts.services.escalation.wording import endings, sentences
+from dashboard.policy_ladder import RungForm
 from geography.models import Zone
 from patrol.models import Team
 
@@ -217,12 +218,14 @@ def steps_sent(post: QueryDict) -> list[dict[str, list[str]]]:
     return [{name: post.getlist(f"s-{number}-{name}") for name in names if f"s-{number}-{name}" in post} for number in numbers]
 
 
-def rearranged(steps: list[dict[str, list[str]]], act: str) -> list[dict[str, list[str]]]:
-    """``add``, ``up-2``, ``down-2``, ``remove-2``: the steps as they stand then. Anything else leaves them."""
+def rearranged(
+    steps: list[dict[str, list[str]]], act: str, *, new: Mapping[str, list[str]] = NEW_STEP, most: int = MOST_STEPS
+) -> list[dict[str, list[str]]]:
+    """``add``, ``up-2``, ``down-2``, ``remove-2``: the steps (or the rungs) as they stand then. Anything else leaves them."""
     steps = list(steps)
     verb, _dash, number = act.partition("-")
-    if verb == "add" and len(steps) < MOST_STEPS:
-        return [*steps, {name: list(value) for name, value in NEW_STEP.items()}]
+    if verb == "add" and len(steps) < most:
+        return [*steps, {name: list(value) for name, value in new.items()}]
     place = int(number) if number.isdecimal() and len(number) < 4 else -1
     if not 0 <= place < len(steps):
         return steps
@@ -243,7 +246,7 @@ def step_forms(steps: Sequence[Mapping[str, list[str]]], choices: Choices) -> li
     return [StepForm(data, prefix=f"s-{number}", choices=choices) for number in range(len(steps))]
 
 
-def put_problems(problems: Mapping[str, str], form: PolicyForm, steps: Sequence[StepForm]) -> list[str]:
+def put_problems(problems: Mapping[str, str], form: PolicyForm, steps: Sequence[StepForm], rungs: Sequence[RungForm] = ()) -> list[str]:
     """Each problem beside its field; what belongs to no field is returned."""
     rest = []
     for key, text in problems.items():
@@ -253,6 +256,8 @@ def put_problems(problems: Mapping[str, str], form: PolicyForm, steps: Sequence[
         whole = {"repeat_wait_s": "repeat_wait_min", "fallback": "fallback_user"}.get(key, key)
         if first == "steps" and number.isdecimal() and int(number) <= len(steps) and name in StepForm.base_fields:
             steps[int(number) - 1].add_error(name, text)
+        elif first == "ladder" and number.isdecimal() and int(number) <= len(rungs) and name in RungForm.base_fields:
+            rungs[int(number) - 1].add_error(name, text)
         elif whole in PolicyForm.base_fields:
             form.add_error(whole, text)
         else:

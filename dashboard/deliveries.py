@@ -34,6 +34,8 @@ _WHY = {
     "unknown": gettext_lazy("Nobody knows whether the provider took it, so it was not repeated."),
     "bug": gettext_lazy("It could not be made into a message."),
     "timeout": gettext_lazy("The provider did not answer in time."),
+    "no_key": gettext_lazy("The call was answered and nobody pressed a key: perhaps an answering machine."),
+    "machine": gettext_lazy("An answering machine answered the call."),
     "connect": gettext_lazy("The provider could not be reached."),
 }
 _TONE = {DeliveryState.FAILED: "failed", DeliveryState.DELIVERED: "good", DeliveryState.READ: "good"}

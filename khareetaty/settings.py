@@ -278,6 +278,7 @@ TWILIO_AUTH_TOKEN = env("TWILIO_AUTH_TOKEN", default="")
 TWILIO_SMS_FROM = env("TWILIO_SMS_FROM", default="")  # a number, a sender's name, or a messaging service (MG…)
 TWILIO_WHATSAPP_FROM = env("TWILIO_WHATSAPP_FROM", default="")  # +number
 TWILIO_VOICE_FROM = env("TWILIO_VOICE_FROM", default="")  # +number
+TWILIO_VOICE_AMD = env.bool("TWILIO_VOICE_AMD", default=True)  # ask Twilio whether a machine answered: the ladder goes on sooner
 TWILIO_API_URL = env("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/")
 VAPID_PRIVATE_KEY = env("VAPID_PRIVATE_KEY", default="")  # web push: who we are to browsers' push services
 VAPID_PUBLIC_KEY = env("VAPID_PUBLIC_KEY", default="")

@@ -58,7 +58,7 @@ def _whatsapp(given: dict[str, Any]) -> Sender:
 def _voice(given: dict[str, Any]) -> Sender:
     from alerts.channels.twilio_voice import TwilioVoice
 
-    return TwilioVoice(_account(given), given["TWILIO_VOICE_FROM"])
+    return TwilioVoice(_account(given), given["TWILIO_VOICE_FROM"], detects_machines=given["TWILIO_VOICE_AMD"])
 
 
 def _push(given: dict[str, Any]) -> Sender:
@@ -108,7 +108,7 @@ WAYS: dict[str, tuple[Way, ...]] = {
         Way(GATEWAY, _gateway(Channel.SMS), OF_GATEWAY),  # where there is no internet, everybody's SMS go by it
     ),
     Channel.WHATSAPP: (Way((*TWILIO, "TWILIO_WHATSAPP_FROM"), _whatsapp, OF_TWILIO),),
-    Channel.VOICE: (Way((*TWILIO, "TWILIO_VOICE_FROM", "PUBLIC_URL"), _voice, OF_TWILIO),),
+    Channel.VOICE: (Way((*TWILIO, "TWILIO_VOICE_FROM", "PUBLIC_URL"), _voice, (*OF_TWILIO, "TWILIO_VOICE_AMD")),),
     Channel.PUSH: (Way(("VAPID_PRIVATE_KEY", "VAPID_PUBLIC_KEY"), _push, ("VAPID_SUBJECT", "PUSH_ALLOW")),),
     Channel.SLACK: (Way(("SLACK_WEBHOOK_URL",), _slack),),
     Channel.WEBHOOK: (Way(("ALERT_WEBHOOKS",), _webhook, ("ALERT_WEBHOOK_ALLOW", "ALERT_SEND_TIMEOUT_S")),),

@@ -16,6 +16,7 @@ from alerts.channels.twilio_api import PROVIDER, Account
 
 VOICE_PATH = "/hooks/twilio/voice"
 RING_S = 40
+LONGEST_CALL_S = 120  # a machine that records for ever ends too; ``receipts.LONGEST_CALL`` counts on it
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 VOICES = {"ar": {"voice": "Polly.Zeina", "language": "arb"}, "en": {"voice": "Polly.Joanna", "language": "en-US"}}
 LONGEST_SPOKEN = 600
@@ -27,8 +28,8 @@ class TwilioVoice:
     provider = PROVIDER
     takes_key = False
 
-    def __init__(self, account: Account, sender: str) -> None:
-        self.account, self.sender = account, as_number(sender)
+    def __init__(self, account: Account, sender: str, *, detects_machines: bool = True) -> None:
+        self.account, self.sender, self.detects_machines = account, as_number(sender), detects_machines
         self.has_receipts = True
 
     def check_address(self, address: str) -> str:
@@ -38,6 +39,11 @@ class TwilioVoice:
         to = self.check_address(message.to)
         if not self.account.public_url:
             raise PermanentFailure(_("A call needs PUBLIC_URL: Twilio asks us there what to say."), code="no_public_url")
+        # Asked beside the talking, so that whoever lifts the phone hears us at once: what answered is told to the status door.
+        machines: dict[str, str] = {
+            "machine_detection": "Enable", "async_amd": "true", "async_amd_status_callback_method": "POST",
+            "async_amd_status_callback": self.account.status_callback(message),
+        } if self.detects_machines else {}  # fmt: skip
         taken = self.account.call(
             lambda: self.account.client.calls.create(
                 to=to,
@@ -47,6 +53,8 @@ class TwilioVoice:
                 status_callback=self.account.status_callback(message),
                 status_callback_event=EVENTS,
                 timeout=RING_S,
+                time_limit=LONGEST_CALL_S,
+                **machines,
             )
         )
         return Handed(self.provider, provider_id=str(taken.sid or ""), detail=str(taken.status or ""))

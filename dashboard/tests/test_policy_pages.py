@@ -89,6 +89,47 @@ def test_what_would_happen_is_told_of_what_is_not_saved_yet(as_, cast, alerting,
     assert "Hawalli operations" in page and "Nobody is named for the case" in page
 
 
+def rungs(*lines: tuple[str, str, str]) -> dict[str, Any]:
+    data: dict[str, Any] = {"ladder": "1", "rung": [str(number) for number in range(len(lines))]}
+    for number, (channel, wait, unit) in enumerate(lines):
+        data |= {f"l-{number}-channel": channel, f"l-{number}-wait": wait, f"l-{number}-unit": unit}
+    return data
+
+
+def test_the_ladder_is_written_and_read_as_a_sentence(as_, cast, alerting):
+    client = as_(cast.supervisor)
+    sent = form(cast, {"kind": "operations"}) | rungs(("whatsapp", "1", "min"), ("sms", "45", "s"), ("voice", "60", "s"))
+    assert client.post("/alerts/policies/new/", sent).status_code == 302
+    saved = [{"channel": "whatsapp", "wait_s": 60}, {"channel": "sms", "wait_s": 45}, {"channel": "voice", "wait_s": 60}]
+    assert EscalationPolicy.objects.get(code="night").ladder == saved
+    page = client.get("/alerts/policies/of/night/").content.decode()
+    assert "WhatsApp, after 1 minute SMS, after 45 seconds Voice call" in page and 'name="l-2-channel"' in page
+    assert "after 45 seconds Voice call" in as_(cast.dispatcher).get("/alerts/policies/of/night/").content.decode()
+    # A page from before, without that part, does not empty it.
+    client = as_(cast.supervisor)
+    assert client.post("/alerts/policies/of/night/", form(cast, {"kind": "operations"}, version="1")).status_code == 302
+    assert EscalationPolicy.objects.get(code="night").ladder == saved
+    assert client.post("/alerts/policies/of/night/", form(cast, {"kind": "operations"}, version="2") | rungs()).status_code == 302
+    assert EscalationPolicy.objects.get(code="night").ladder == []
+
+
+def test_the_ladders_lines_are_added_moved_and_removed_and_what_is_wrong_stands_beside_them(as_, cast, alerting):
+    client = as_(cast.supervisor)
+    two = form(cast, {"kind": "operations"}) | rungs(("sms", "60", "s"), ("voice", "60", "s"))
+    acts = {"rung-add": ["sms", "voice", ""], "rung-up-1": ["voice", "sms"], "rung-down-0": ["voice", "sms"], "rung-remove-0": ["voice"]}
+    for act, channels in acts.items():
+        answer = client.post("/alerts/policies/new/", two | {"do": act})
+        assert [rung["channel"].value() for rung in answer.context["rungs"]] == channels
+        assert len(answer.context["steps"]) == 1
+    twice = form(cast, {"kind": "operations"}) | rungs(("sms", "60", "s"), ("sms", "2", "min"), ("", "60", "s"), ("email", "90", "min"))
+    answer = client.post("/alerts/policies/new/", twice)
+    page = answer.content.decode()
+    assert answer.status_code == 422 and "SMS stands above already." in page and "Choose a channel, or remove this line." in page
+    assert "Between 0 seconds and 1 hour." in page and not EscalationPolicy.objects.filter(code="night").exists()
+    forged = form(cast, {"kind": "operations"}) | rungs(("pigeon", "60", "s"))
+    assert client.post("/alerts/policies/new/", forged).status_code == 422
+
+
 @pytest.mark.parametrize("broken", [{"step": ["x", "0"]}, {"s-0-wait": "9" * 30}, {"s-0-kind": "dance"}, {"s-0-user": "1; drop"},
                                     {"at": "never"}, {"repeat_times": "-1"}, {"agency": "99999999"}])  # fmt: skip
 def test_a_forged_form_is_refused_and_breaks_nothing(as_, cast, alerting, broken):

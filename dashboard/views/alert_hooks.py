@@ -104,6 +104,8 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
     told = request.POST
     provider_id = told.get("MessageSid") or told.get("CallSid") or told.get("SmsSid") or ""
     status = told.get("MessageStatus") or told.get("CallStatus") or told.get("SmsStatus") or ""
+    if told.get("AnsweredBy", "").startswith(("machine", "fax")):
+        status = "machine"  # an answering machine has lifted the phone: nobody heard it
     if provider_id and status:
         deliveries.apply_receipt(
             provider=PROVIDER, provider_id=provider_id, status=status, code=told.get("ErrorCode", ""), key=_key(request.GET.get("key"))
@@ -158,6 +160,8 @@ def twilio_gather(request: HttpRequest, key: UUID) -> HttpResponse:
     if called is None:
         return _twiml(saying(language="ar", text=""))
     with translation.override(called.language):
+        if digit and (call_id := request.POST.get("CallSid", "")):
+            deliveries.apply_receipt(provider=PROVIDER, provider_id=call_id, status="key", key=key)  # a person is there
         if digit not in ("1", "2"):
             return _twiml(again(f"{settings.PUBLIC_URL}/hooks/twilio/voice/{key}?again=1"))
         if called.page is None:

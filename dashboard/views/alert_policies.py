@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.models import EscalationPolicy
 from alerts.services.escalation.checking import Found, check
+from alerts.services.escalation.ladder import MOST_RUNGS
 from alerts.services.escalation.policies import may_write, preview, switch_policy, write_policy
 from alerts.services.escalation.snapshot import snapshot_of, step_of
 from core.errors import DomainError, Invalid
@@ -32,6 +33,7 @@ from dashboard.alert_policies import (
     steps_sent,
     told,
 )
+from dashboard.policy_ladder import ACTS, NEW_RUNG, RungForm, rung_data, rung_forms, rungs_sent
 
 
 def _watching(request: HttpRequest) -> Any:
@@ -75,15 +77,17 @@ def one(request: HttpRequest, code: str = "") -> HttpResponse:
     if request.method == "POST":
         form = PolicyForm(request.POST, viewer=viewer, choices=choices)
         steps = step_forms(rearranged(steps_sent(request.POST), act), choices)
+        rungs = rung_forms(_rungs_as_they_stand(request.POST, policy, act))
     else:
         form = PolicyForm(policy_data(policy, viewer), viewer=viewer, choices=choices)
         saved = [step_data(step) for step in _all_steps(policy)] if policy is not None else [NEW_STEP]
         steps = step_forms(saved, choices)
+        rungs = rung_forms([rung_data(rung) for rung in (policy.ladder if policy is not None else [])])
     if act == "save":
-        answer = _save(request, viewer, policy, form, steps)
+        answer = _save(request, viewer, policy, form, steps, rungs)
         if answer is not None:
             return answer
-    snapshot, found, rest = _look(viewer, policy, form, steps, is_sent=act in {"save", "check"})
+    snapshot, found, rest = _look(viewer, policy, form, steps, rungs, is_sent=act in {"save", "check"})
     story = StoryForm(
         request.POST if request.method == "POST" else request.GET, viewer=viewer, choices=choices,
         agency_id=policy.agency_id if policy is not None else None,
@@ -93,6 +97,7 @@ def one(request: HttpRequest, code: str = "") -> HttpResponse:
         "policy": policy,
         "form": form,
         "steps": [{"form": step, "told": sentences[n] if n < len(sentences) else []} for n, step in enumerate(steps)],
+        "rungs": rungs,
         "sentences": sentences,
         "ends": ends,
         "found": found,
@@ -112,22 +117,32 @@ def _all_steps(policy: EscalationPolicy) -> list[dict[str, Any]]:
     return [step_of(row) for row in rows]
 
 
-def _is_valid(form: PolicyForm, steps: list[StepForm]) -> bool:
-    return all([form.is_valid(), *[step.is_valid() for step in steps]])
+def _rungs_as_they_stand(post: QueryDict, policy: EscalationPolicy | None, act: str) -> list[dict[str, list[str]]]:
+    """As the form has them. A form without that part (an old page still open) leaves the ladder as it was."""
+    if "ladder" not in post:
+        return [rung_data(rung) for rung in (policy.ladder if policy is not None else [])]
+    return rearranged(rungs_sent(post), act.removeprefix(ACTS) if act.startswith(ACTS) else "", new=NEW_RUNG, most=MOST_RUNGS)
+
+
+def _is_valid(form: PolicyForm, steps: list[StepForm], rungs: list[RungForm]) -> bool:
+    return all([form.is_valid(), *[step.is_valid() for step in steps], *[rung.is_valid() for rung in rungs]])
 
 
 def _save(
-    request: HttpRequest, viewer: Any, policy: EscalationPolicy | None, form: PolicyForm, steps: list[StepForm]
+    request: HttpRequest, viewer: Any, policy: EscalationPolicy | None, form: PolicyForm, steps: list[StepForm], rungs: list[RungForm]
 ) -> HttpResponse | None:
-    if not _is_valid(form, steps):
+    if not _is_valid(form, steps, rungs):
         return None
     try:
         made = write_policy(
-            by=viewer, policy=policy, values=form.columns(), steps=[step.columns() for step in steps],
+            by=viewer,
+            policy=policy,
+            values=form.columns() | {"ladder": [rung.rung() for rung in rungs]},
+            steps=[step.columns() for step in steps],
             seen_version=form.cleaned_data["version"] if policy is not None else None,
-        )  # fmt: skip
+        )
     except Invalid as error:
-        put_problems(error.fields, form, steps)
+        put_problems(error.fields, form, steps, rungs)
         return None
     except DomainError as error:
         form.add_error(None, error.message)
@@ -137,20 +152,21 @@ def _save(
 
 
 def _look(
-    viewer: Any, policy: EscalationPolicy | None, form: PolicyForm, steps: list[StepForm], *, is_sent: bool
+    viewer: Any, policy: EscalationPolicy | None, form: PolicyForm, steps: list[StepForm], rungs: list[RungForm], *, is_sent: bool
 ) -> tuple[dict[str, Any], Found, list[str]]:
     """What is being written, as far as it can be read, and what is wrong with it."""
-    if not _is_valid(form, steps):
+    if not _is_valid(form, steps, rungs):
         had = {name for name in form.errors if name != "__all__"}
-        if is_sent or had - {"name_en", "name_ar", "code"} or any(step.errors for step in steps):
+        if is_sent or had - {"name_en", "name_ar", "code"} or any(one.errors for one in [*steps, *rungs]):
             return {}, Found(), [str(error) for error in form.non_field_errors()]
         values: dict[str, Any] = {"fallback_user_id": None, "fallback_contact_id": None}
         form.errors.clear()  # a new policy has no name yet: nobody asked to save it
     else:
         values = form.columns()
     values = {name: value for name, value in values.items() if name != "code"}
+    values["ladder"] = [rung.rung() for rung in rungs]
     snapshot, found = preview(by=viewer, policy=policy, values=values, steps=[step.columns() for step in steps])
-    rest = put_problems(found.problems, form, steps) if is_sent else list(found.problems.values())
+    rest = put_problems(found.problems, form, steps, rungs) if is_sent else list(found.problems.values())
     return snapshot, found, rest
 
 

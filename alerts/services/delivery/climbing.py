@@ -19,6 +19,9 @@ from alerts.services.people.rungs import SILENT, quiet_until
 
 log = logging.getLogger(__name__)
 
+# What a provider says of a call that somebody, or a machine, has lifted.
+ON_THE_LINE = frozenset({"answered", "in-progress"})
+
 # A page never sleeps longer, however long its rung's wait: one that is due later was written by a clock that has been put back since.
 LONGEST_SLEEP = timedelta(minutes=2)
 CLOCK_JUMP = timedelta(minutes=1)
@@ -72,6 +75,10 @@ def _climb(page: Page, now: datetime) -> StepRun | None:
         if now < until and began <= now + CLOCK_JUMP:
             Page.objects.filter(pk=page.pk).update(next_at=min(until, now + LONGEST_SLEEP))
             return None
+    talking_until = _talking_until(current, now)
+    if talking_until is not None:
+        Page.objects.filter(pk=page.pk).update(next_at=min(talking_until, now + LONGEST_SLEEP))
+        return None
     if page.rung_no < len(page.rungs):
         quiet_end = held_until(page, now)
         if quiet_end is not None:
@@ -85,6 +92,16 @@ def _climb(page: Page, now: datetime) -> StepRun | None:
         return None
     _write(page, _("Nothing is known to have reached %(who)s: every channel was tried."))
     return page.step_run
+
+
+def _talking_until(current: list[Delivery], now: datetime) -> datetime | None:
+    """Until when the person's phone is off the hook: whoever listens to us is not told beside it. Its end makes the page due."""
+    for one in current:
+        if one.channel != Channel.VOICE or one.state != DeliveryState.SENT or one.receipt_due_at is None or one.receipt_due_at <= now:
+            continue
+        if one.receipts.filter(status__in=ON_THE_LINE).exists():
+            return one.receipt_due_at
+    return None
 
 
 def held_until(page: Page, now: datetime) -> datetime | None:

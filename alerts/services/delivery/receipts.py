@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,16 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from alerts.models import Channel, ContactMethod, Delivery, DeliveryState, Page, PushSubscription, Receipt
-from alerts.services.delivery.climbing import climb_at_once
+from alerts.services.delivery.climbing import ON_THE_LINE, climb_at_once
 from alerts.services.delivery.states import lift
 
 # A provider's word -> what it means for the delivery. Words that say only "under way", and unknown ones, mean nothing.
 MEANS = {
     "sent": DeliveryState.SENT,
     "delivered": DeliveryState.DELIVERED,
-    "answered": DeliveryState.DELIVERED,
-    "in-progress": DeliveryState.DELIVERED,
-    "completed": DeliveryState.DELIVERED,
+    "key": DeliveryState.DELIVERED,
     "shown": DeliveryState.DELIVERED,
     "read": DeliveryState.READ,
     "failed": DeliveryState.FAILED,
@@ -30,7 +28,13 @@ MEANS = {
     "canceled": DeliveryState.FAILED,
     "expired": DeliveryState.FAILED,
     "rejected": DeliveryState.FAILED,
+    # Of a call, that it was answered says nothing: machines answer too. Only a key that was pressed proves that a person heard it, so a
+    # call that ends without one has not arrived, and the ladder goes on (docs/decisions/0200).
+    "completed": DeliveryState.FAILED,
+    "machine": DeliveryState.FAILED,
 }
+LONGEST_CALL = timedelta(seconds=120)  # the call is told to end by then (``TwilioVoice``), and its end is a receipt
+CALL_ENDED = {"completed": "no_key", "machine": "machine"}
 
 
 @transaction.atomic
@@ -73,9 +77,12 @@ def _apply(receipt: Receipt, found: Delivery, now: datetime) -> None:
         Page.objects.select_for_update(no_key=True).get(pk=found.page_id)
     delivery = Delivery.objects.select_related("alert").get(pk=found.pk)
     state = MEANS.get(receipt.status)
+    if receipt.status in ON_THE_LINE:
+        on_the_line(delivery, now=now)
     if state is not None:
         failed = state == DeliveryState.FAILED
-        more: dict[str, Any] = {"error_code": (receipt.code or receipt.status) if failed else "", "error": ""}
+        code = receipt.code or CALL_ENDED.get(receipt.status, receipt.status)
+        more: dict[str, Any] = {"error_code": code if failed else "", "error": ""}
         if state == DeliveryState.SENT:
             more["receipt_due_at"] = delivery.receipt_due_at
         if lift(delivery, state, at=now, **more):
@@ -86,6 +93,12 @@ def _apply(receipt: Receipt, found: Delivery, now: datetime) -> None:
                 note_reached(delivery, now=now)
     Receipt.objects.filter(pk=receipt.pk).update(applied_at=now, delivery=delivery)
     receipt.delivery = delivery
+
+
+def on_the_line(delivery: Delivery, *, now: datetime) -> None:
+    """Somebody, or a machine, has lifted the phone: what it comes to is known when the call ends. Nobody is told beside it meanwhile."""
+    lift(delivery, DeliveryState.SENT, at=now, error="", error_code="")
+    Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.SENT).update(receipt_due_at=now + LONGEST_CALL)
 
 
 def note_reached(delivery: Delivery, *, now: datetime) -> None:

@@ -18,8 +18,9 @@ from alerts.analytics.escalating import applies, count_of_places, lasts_s
 from alerts.choices import Channel, Importance, Level
 from alerts.models import Contact, OnCallSchedule, PolicyStep
 from alerts.services import oncall, people
+from alerts.services.escalation import ladder
+from alerts.services.escalation.lasting import lasting
 from alerts.services.escalation.targets import TO_PEOPLE
-from alerts.services.escalation.wording import lasting
 from patrol.models import Member, Team
 
 Kind = PolicyStep.Kind
@@ -31,7 +32,6 @@ LONGEST_S = 48 * 3600
 LEAST_LOOP_S = 60
 LEAST_REPEAT_S = 30
 LONGEST_WAIT_S = 86_400
-MOST_RUNGS = 10
 # What each kind of step cannot do without: the key in a step, and the sentence that asks for it.
 NEEDS: dict[str, str] = {
     Kind.PERSON: "user",
@@ -67,13 +67,14 @@ def check(snapshot: Mapping[str, Any], *, now: datetime | None = None) -> Found:
     for number, step in enumerate(steps, start=1):
         _check_step(number, step, found)
     _check_whole(snapshot, found)
-    _check_ladder(snapshot.get("ladder"), found)
+    found.problems.update(ladder.problems_of(snapshot.get("ladder")))
     if found.is_fine:  # the rest asks what only a sound policy can answer
         has_fallback = bool(snapshot.get("fallback_user") or snapshot.get("fallback_contact"))
         _check_loops(snapshot, found)
         _check_reach(snapshot, has_fallback, found)
         _check_schedules(steps, has_fallback, now, found)
         _check_people(snapshot, found)
+        found.warnings += ladder.warnings_of(snapshot.get("ladder") or [])
     return found
 
 
@@ -135,19 +136,6 @@ def _check_whole(snapshot: Mapping[str, Any], found: Found) -> None:
         found.problems["repeat_wait_s"] = _("At most a day.")
     if (_whole(snapshot.get("remind_after_min")) or 0) < 0:
         found.problems["remind_after_min"] = _("A number of minutes is needed.")
-
-
-def _check_ladder(ladder: object, found: Found) -> None:
-    """The rungs of people without rules of their own."""
-    if not ladder:
-        return
-    is_sound = isinstance(ladder, list) and len(ladder) <= MOST_RUNGS and all(
-        isinstance(rung, dict) and set(rung) <= {"channel", "wait_s"} and rung.get("channel") in Channel.values
-        and isinstance(rung.get("wait_s", 60), int) and 0 <= rung.get("wait_s", 60) <= 3600
-        for rung in ladder
-    )  # fmt: skip
-    if not is_sound:
-        found.problems["ladder"] = _("Channels with the seconds waited after each are needed, ten at most.")
 
 
 def _check_loops(snapshot: Mapping[str, Any], found: Found) -> None:

@@ -15,6 +15,7 @@ from accounts.models import Agency, User
 from alerts import events
 from alerts.models import Contact, EscalationPolicy, OnCallSchedule, PolicyStep
 from alerts.permissions import Actor, require
+from alerts.services.escalation import ladder as ladders
 from alerts.services.escalation.checking import Found, check
 from alerts.services.escalation.snapshot import policy_of, step_of
 from core import audit
@@ -62,6 +63,7 @@ def write_policy(
     before = {name: getattr(draft, name) for name in OF_POLICY} if held is not None else {}
     for name, value in values.items():
         setattr(draft, name, value)
+    draft.ladder = ladders.kept(draft.ladder)
     _may_write(by, draft)
     rows = _rows(steps)
     problems = _problems_of_names(draft) | _problems_of_ids(by, draft, rows, held)
@@ -85,6 +87,16 @@ def write_policy(
     )  # fmt: skip
     publish(events.POLICY_CHANGED, subject=draft, data={"policy": draft.code, "version": draft.version}, agency_id=draft.agency_id)
     return draft
+
+
+@transaction.atomic
+def change_ladder(
+    *, by: Actor | None, policy: EscalationPolicy, ladder: Sequence[Mapping[str, Any]], seen_version: int | None = None
+) -> EscalationPolicy:
+    """Write the ladder anew and leave the rest: a new version. An empty one: whoever has chosen nothing is told in the usual order."""
+    rows = policy.steps.order_by("position")
+    steps = [{name: getattr(row, name) for name in OF_STEP} for row in rows]
+    return write_policy(by=by, policy=policy, values={"ladder": list(ladder)}, steps=steps, seen_version=seen_version)
 
 
 @transaction.atomic
@@ -118,6 +130,7 @@ def preview(
 ) -> tuple[dict[str, Any], Found]:
     """The snapshot of what is being written, and what is wrong with it; nothing is saved."""
     draft = EscalationPolicy(**{name: value for name, value in values.items() if name in OF_POLICY})
+    draft.ladder = ladders.kept(draft.ladder)
     rows = _rows([{name: value for name, value in step.items() if name in OF_STEP} for step in steps])
     problems = _problems_of_ids(by, draft, rows, policy)
     if problems:

@@ -14,19 +14,11 @@ from accounts.models import User
 from accounts.roles import Role
 from alerts.choices import Channel, Importance, Level
 from alerts.models import Contact, PolicyStep
+from alerts.services.escalation import ladder
+from alerts.services.escalation.lasting import lasting
 
 Kind = PolicyStep.Kind
 __all__ = ["endings", "fallback_names", "lasting", "named", "sentence", "sentences", "what"]
-
-
-def lasting(seconds: float) -> str:
-    """“90 seconds”, “5 minutes”, “2 hours”: in the unit that needs no fraction."""
-    whole = round(seconds)
-    if whole and whole % 3600 == 0:
-        return ngettext("%(n)d hour", "%(n)d hours", whole // 3600) % {"n": whole // 3600}
-    if whole and whole % 60 == 0:
-        return ngettext("%(n)d minute", "%(n)d minutes", whole // 60) % {"n": whole // 60}
-    return ngettext("%(n)d second", "%(n)d seconds", whole) % {"n": whole}
 
 
 def named(names: object) -> str:
@@ -109,8 +101,8 @@ def sentence(step: Mapping[str, Any]) -> str:
 
 
 def endings(snapshot: Mapping[str, Any]) -> list[str]:
-    """What comes after the last step: repeats, and whom the policy names if nobody is reached."""
-    said = []
+    """What holds of all steps: the ladder, repeats, and whom the policy names if nobody is reached."""
+    said = [text for text in [ladder.said(snapshot.get("ladder") or [])] if text]
     times = int(snapshot.get("repeat_times") or 0)
     if times:
         wait = lasting(float(snapshot.get("repeat_wait_s") or 0))

@@ -111,6 +111,10 @@ class TwilioServer(HttpServer):
     def signature(self, url: str, form: dict[str, str]) -> str:
         return str(RequestValidator(self.token).compute_signature(url, form))
 
+    def machine_form(self, taken: Taken, answered_by: str) -> dict[str, str]:
+        """What ``AsyncAmdStatusCallback`` is told: no status, only what lifted the phone."""
+        return {"CallSid": taken.sid, "AccountSid": self.account, "AnsweredBy": answered_by, "MachineDetectionDuration": "3400"}
+
     def status_form(self, taken: Taken, status: str, code: str = "") -> dict[str, str]:
         if taken.kind == "Calls":
             return {"CallSid": taken.sid, "CallStatus": status, "AccountSid": self.account, "To": taken.to}

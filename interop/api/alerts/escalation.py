@@ -19,7 +19,7 @@ from alerts.services.escalation.checking import check
 from alerts.services.escalation.foresight import Somewhere, foresee
 from alerts.services.escalation.policies import write_policy
 from alerts.services.escalation.snapshot import policy_of, step_of
-from alerts.services.escalation.wording import sentence
+from alerts.services.escalation.wording import endings, sentence
 from geography.models import Zone
 from interop.api.patrol.force_kit import MAX_PK, ForceView
 from interop.models import Scope
@@ -56,6 +56,13 @@ class StepToldSerializer(StepSerializer):
     sentence = serializers.CharField(help_text="The step in words, in the caller's language. Without the person's name for a key.")
 
 
+class RungSerializer(serializers.Serializer[Any]):
+    channel = serializers.CharField(max_length=16, help_text=", ".join(Channel.values))
+    wait_s = serializers.IntegerField(
+        required=False, default=60, min_value=0, max_value=3600, help_text="Before the next channel is tried."
+    )
+
+
 class PolicySerializer(serializers.Serializer[Any]):
     code = serializers.SlugField(max_length=64)
     name_en = serializers.CharField(max_length=120)
@@ -67,6 +74,10 @@ class PolicySerializer(serializers.Serializer[Any]):
     remind_after_min = serializers.IntegerField(required=False, allow_null=True, min_value=5, max_value=10_080)
     fallback_user = serializers.IntegerField(**_ID, help_text="Empty for a key.")
     fallback_contact = serializers.IntegerField(**_ID)
+    ladder = RungSerializer(
+        many=True, required=False, max_length=10,
+        help_text="Channels for whoever has chosen none, each once. Empty: every address there is, in the usual order.",
+    )  # fmt: skip
     version = serializers.IntegerField(required=False, help_text="Send the one you read: a newer one is a conflict.")
 
 
@@ -77,6 +88,7 @@ class PolicyWrittenSerializer(PolicySerializer):
 class PolicyToldSerializer(PolicySerializer):
     steps = StepToldSerializer(many=True)
     is_active = serializers.BooleanField()
+    endings = serializers.ListField(child=serializers.CharField(), help_text="Ladder, repeats and fallback in words. Empty for a key.")
     warnings = serializers.ListField(child=serializers.CharField(), help_text="What may go wrong with it as things stand. Empty for a key.")
 
 
@@ -167,6 +179,7 @@ class PolicyView(ForceView):
             "fallback_user": None if self.is_key else policy.fallback_user_id,
             "is_active": policy.is_active,
             "steps": [step | {"sentence": sentence(step)} for step in snapshot["steps"]],
+            "endings": [] if self.is_key else endings(snapshot),
             "warnings": check(snapshot).warnings if checks and not self.is_key else [],
         }
 
