@@ -42,7 +42,7 @@ class TwilioVoice:
         # Asked beside the talking, so that whoever lifts the phone hears us at once: what answered is told to the status door.
         machines: dict[str, str] = {
             "machine_detection": "Enable", "async_amd": "true", "async_amd_status_callback_method": "POST",
-            "async_amd_status_callback": self.account.status_callback(message),
+            "async_amd_status_callback": self.account.status_callback(message) or "",
         } if self.detects_machines else {}  # fmt: skip
         taken = self.account.call(
             lambda: self.account.client.calls.create(

@@ -56,7 +56,7 @@ class StepToldSerializer(StepSerializer):
     sentence = serializers.CharField(help_text="The step in words, in the caller's language. Without the person's name for a key.")
 
 
-class RungSerializer(serializers.Serializer[Any]):
+class PolicyRungSerializer(serializers.Serializer[Any]):
     channel = serializers.CharField(max_length=16, help_text=", ".join(Channel.values))
     wait_s = serializers.IntegerField(
         required=False, default=60, min_value=0, max_value=3600, help_text="Before the next channel is tried."
@@ -74,10 +74,9 @@ class PolicySerializer(serializers.Serializer[Any]):
     remind_after_min = serializers.IntegerField(required=False, allow_null=True, min_value=5, max_value=10_080)
     fallback_user = serializers.IntegerField(**_ID, help_text="Empty for a key.")
     fallback_contact = serializers.IntegerField(**_ID)
-    ladder = RungSerializer(
-        many=True, required=False, max_length=10,
-        help_text="Channels for whoever has chosen none, each once. Empty: every address there is, in the usual order.",
-    )  # fmt: skip
+    ladder = PolicyRungSerializer(
+        many=True, required=False, help_text="Channels for whoever has chosen none, each once, ten at most. Empty: the usual order."
+    )
     version = serializers.IntegerField(required=False, help_text="Send the one you read: a newer one is a conflict.")
 
 
