@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from alerts.models import Alert, AlertLog, AlertState, Delivery, DeliveryState, EscalationRun, Level, Page, StepRun
+from alerts.services import whys
 from alerts.services.escalation import wording
 from alerts.services.escalation.targets import TO_PEOPLE, resolve
 
@@ -141,8 +142,9 @@ def told_of(alert: Alert) -> list[Told]:
     found: dict[tuple[int | None, int | None], Told] = {}
     for page in pages[:SHOWN_LINES]:
         one = found.setdefault((page.user_id, page.contact_id), Told(page, _who(page), [], []))
-        if page.why and page.why not in one.whys:
-            one.whys.append(page.why)
+        why = whys.of(page)
+        if why and why not in one.whys:
+            one.whys.append(why)
         one.deliveries.extend(page.deliveries.all())
     return list(found.values())
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from alerts.models import AlertState, Channel, Delivery, DeliveryAttempt, DeliveryState, Page
+from alerts.services import whys
 from alerts.services.people import masked
 
 PAGE_SIZE = 50
@@ -97,6 +98,7 @@ class Line:
     is_calm: bool
     tone: str
     state: str
+    reason: str
     tries: list[DeliveryAttempt]
     may_retry: bool
 
@@ -123,6 +125,7 @@ def _line(delivery: Delivery, now: datetime, *, is_keeper: bool, may_retry: bool
         is_calm=delivery.state in {DeliveryState.CANCELLED, DeliveryState.PENDING},
         tone="warn" if late else _TONE.get(DeliveryState(delivery.state), ""),
         state=_("No receipt") if late else str(delivery.get_state_display()),
+        reason=whys.of(page) if page is not None else "",
         tries=list(delivery.tries.all()),
         may_retry=can,
     )

@@ -129,6 +129,12 @@ def calendar_of(schedule: OnCallSchedule, *, weeks: int, around: datetime, at: d
     return Calendar(schedule, zone, edges[0], edges[-1], found, handovers, len(holes))
 
 
+def asked_of_me(viewer: User, *, at: datetime) -> list[ShiftSwap]:
+    """Swaps that wait for this person's own answer, whichever schedule is looked at."""
+    rows = ShiftSwap.objects.filter(asked_of=viewer, state=ShiftSwap.State.OPEN, ends_at__gt=at, schedule__is_active=True)
+    return list(rows.select_related("asked_by", "schedule").order_by("starts_at")[:SHOWN_OVERRIDES])
+
+
 def side_of(schedule: OnCallSchedule, *, at: datetime, viewer: User) -> dict[str, object]:
     """Overrides and swaps ahead, what is wrong, and what this viewer may do."""
     overrides = OnCallOverride.objects.filter(schedule=schedule, is_cancelled=False, ends_at__gt=at).select_related("user", "swap")

@@ -54,6 +54,8 @@ app.conf.beat_schedule = {
     "alerts: audit": {"task": "alerts.audit", "schedule": 30.0, "options": {"expire_seconds": 25, "queue": "critical"}},
     # What the newest attempts say of each channel.
     "alerts: channels": {"task": "alerts.look_at_channels", "schedule": 15.0, "options": {"expire_seconds": 14}},
+    # Holes in on-call schedules that appeared since they were saved: said in the morning, while there is time to fill them.
+    "oncall: holes": {"task": "alerts.look_for_holes", "schedule": crontab(hour="7", minute="30"), "options": {"expire_seconds": 43200}},
     "feeds: silence": {"task": "interop.look_for_silence", "schedule": 30.0, "options": {"expire_seconds": 28}},
     "calls: days": {"task": "interop.keep_request_log", "schedule": crontab(minute="15"), "options": {"expire_seconds": 3000}},
     "calls: counted": {

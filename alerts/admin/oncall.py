@@ -153,7 +153,7 @@ class OnCallOverrideAdmin(OfScheduleAdmin):
 
 @admin.register(ShiftSwap)
 class ShiftSwapAdmin(OfScheduleAdmin):
-    list_display = ["schedule", "asked_by", "asked_of", "starts_at", "ends_at", "state", "taken_by"]
+    list_display = ["schedule", "asked_by", "asked_of", "starts_at", "ends_at", "state", "taken_by", "answer"]
     list_select_related = ["schedule", "asked_by", "asked_of", "taken_by"]
     list_filter = ["state"]
     date_hierarchy = "starts_at"

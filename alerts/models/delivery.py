@@ -61,6 +61,8 @@ class Page(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, verbose_name=_("ended at"))
     why = models.CharField(max_length=200, blank=True, verbose_name=_("why this person"), help_text=_("On call in …, supervisor of …"))
 
+    because = models.JSONField(default=dict, blank=True, editable=False, verbose_name=_("why this person, as a code with its names"))
+
     objects = PageQuerySet.as_manager()
 
     class Meta:

@@ -148,6 +148,7 @@ class ShiftSwap(models.Model):
     class State(models.TextChoices):
         OPEN = "open", pgettext_lazy("swap", "Open")
         TAKEN = "taken", pgettext_lazy("swap", "Taken")
+        DECLINED = "declined", pgettext_lazy("swap", "Declined")
         WITHDRAWN = "withdrawn", pgettext_lazy("swap", "Withdrawn")
 
     schedule = models.ForeignKey(OnCallSchedule, on_delete=models.CASCADE, related_name="swaps", verbose_name=_("schedule"))
@@ -164,7 +165,8 @@ class ShiftSwap(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("taken by")
     )
     created_at = models.DateTimeField(db_default=Now(), verbose_name=_("asked at"))
-    ended_at = models.DateTimeField(null=True, blank=True, verbose_name=_("taken or withdrawn at"))
+    ended_at = models.DateTimeField(null=True, blank=True, verbose_name=_("taken, declined or withdrawn at"))
+    answer = models.CharField(max_length=400, blank=True, verbose_name=_("answer"))
 
     objects = OfScheduleQuerySet.as_manager()
 

@@ -16,6 +16,8 @@ from alerts.models import Alert, Level
 from alerts.services.rules.wording import days, minutes
 from incidents.categories import category_name
 
+MOST_HOLES = 5
+
 
 def why_of(alert: Alert, *, place: str | None = None) -> list[str]:
     """``place``: the name of its zone, where the caller has it already."""
@@ -24,7 +26,7 @@ def why_of(alert: Alert, *, place: str | None = None) -> list[str]:
     facts = alert.facts if isinstance(alert.facts, Mapping) else {}
     if alert.kind == Alert.Kind.STORM:
         return list(_stormed(facts))
-    return [*_found(alert, facts, place), *_measured(alert, facts), *_from(facts), *_held(facts)]
+    return [*_found(alert, facts, place), *_measured(alert, facts), *_from(facts), *_held(facts), *_holes(facts)]
 
 
 def reason_of(alert: Alert, *, place: str | None = None) -> str:
@@ -211,3 +213,20 @@ def _stormed(facts: Mapping[str, Any]) -> Iterator[str]:
     last = facts.get("last_ar" if (get_language() or "").startswith("ar") else "last")
     if isinstance(last, str) and last:
         yield _("The last of them: %(title)s.") % {"title": last}
+
+
+# --- what the daily look found in an on-call schedule -------------------------------------------------
+
+
+def _holes(facts: Mapping[str, Any]) -> Iterator[str]:
+    holes = facts.get("holes")
+    if not isinstance(holes, list):
+        return
+    for hole in holes[:MOST_HOLES]:
+        start, end = parse_datetime(str(hole.get("from"))), parse_datetime(str(hole.get("to")))
+        if start is not None and end is not None:
+            span = {"from": f"{timezone.localtime(start):%d/%m %H:%M}", "to": f"{timezone.localtime(end):%d/%m %H:%M}"}
+            yield _("Nobody is on call from %(from)s to %(to)s.") % span
+    if len(holes) > MOST_HOLES:
+        more = int(facts.get("count") or len(holes)) - MOST_HOLES
+        yield ngettext("And %(n)d more hole.", "And %(n)d more holes.", more) % {"n": more}

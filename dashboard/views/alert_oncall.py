@@ -22,7 +22,7 @@ from alerts.analytics.oncall import instant
 from alerts.models import OnCallOverride, OnCallSchedule, ShiftSwap
 from alerts.services import oncall
 from core.errors import DomainError, NotFound
-from dashboard.oncall import WEEKS, calendar_of, now_of, side_of
+from dashboard.oncall import WEEKS, asked_of_me, calendar_of, now_of, side_of
 
 NOBODY = "nobody"
 
@@ -92,6 +92,13 @@ def swap_take(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def swap_decline(request: HttpRequest, pk: int) -> HttpResponse:
+    row, answer = _swap(request, pk), request.POST.get("answer", "")
+    return _done(request, row.schedule, lambda: oncall.decline_swap(swap=row, by=request.user, answer=answer), _("You have declined."))  # type: ignore[arg-type]
+
+
+@login_required
+@require_POST
 def swap_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     row = _swap(request, pk)
     return _done(request, row.schedule, lambda: oncall.withdraw_swap(swap=row, by=request.user), _("The swap is withdrawn."))  # type: ignore[arg-type]
@@ -138,6 +145,7 @@ def _page(
     rows = list(_rows(request))
     context: dict[str, Any] = {
         "now_of": now_of(rows, at=now), "schedule": chosen, "error": error, "failed": form, "feed_url": feed_url, "given": request.POST,
+        "asked_of_me": asked_of_me(request.user, at=now),  # type: ignore[arg-type]
         "is_synthetic": any(row.is_synthetic for row in rows), "language": get_language(),
     }  # fmt: skip
     if chosen is not None:
@@ -179,7 +187,7 @@ def _schedule(request: HttpRequest, pk: int) -> OnCallSchedule:
 
 
 def _swap(request: HttpRequest, pk: int) -> ShiftSwap:
-    row = ShiftSwap.objects.select_related("schedule", "asked_by").filter(pk=pk).first() if pk < 2**63 else None
+    row = ShiftSwap.objects.select_related("schedule", "asked_by", "asked_of").filter(pk=pk).first() if pk < 2**63 else None
     if row is None or not oncall.seen_by(request.user).filter(pk=row.schedule_id).exists():
         raise Http404
     return row
@@ -245,4 +253,6 @@ def _done(request: HttpRequest, schedule: OnCallSchedule, act: Any, said: str) -
 
 
 def _back(request: HttpRequest, schedule: OnCallSchedule) -> HttpResponse:
+    if not oncall.seen_by(request.user).filter(pk=schedule.pk).exists():
+        return redirect("mypages")  # who was only asked, and has said no, sees the schedule no more
     return redirect(f"{reverse('oncall')}?schedule={schedule.code}")

@@ -13,6 +13,7 @@ from alerts import events
 from alerts.choices import Through
 from alerts.models import Alert, AlertLog, AlertState, Contact, Page
 from alerts.permissions import require
+from alerts.services import whys
 from alerts.services.alerts import paging
 from alerts.services.alerts.recording import MOST_NOTE, announce, trail, write
 from core.errors import Conflict, Invalid, NotAllowed
@@ -108,7 +109,7 @@ def reassign(*, alert: Alert, by: User, to_user: User, reason: str) -> Alert:
     write(alert, AlertLog.Kind.REASSIGNED, by=by, note=reason, facts={"to": to_user.pk, "name": str(to_user)})
     announce(events.ALERT_NOTED, alert, reassigned_to=to_user.pk)
     trail("reassign", alert, by=by, reason=reason, after={"to": str(to_user)})
-    paging.page(alert=alert, user=to_user, why=_("Handed over by %(name)s") % {"name": by}, now=now)
+    paging.page(alert=alert, user=to_user, why=whys.handed_over(by), now=now)
     return alert
 
 

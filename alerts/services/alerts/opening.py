@@ -20,6 +20,7 @@ from alerts import events
 from alerts.choices import Channel, Level
 from alerts.models import Alert, AlertLog, AlertRule, AlertState, Contact, EscalationPolicy, Inhibition, Occurrence
 from alerts.permissions import require
+from alerts.services import whys
 from alerts.services.alerts import paging
 from alerts.services.alerts.labels import labels_of, with_labels
 from alerts.services.alerts.quiets import Quiets
@@ -348,7 +349,7 @@ def raise_manual(
         by=by,
         now=now,
     )
-    why = _("Told by %(name)s") % {"name": by}
+    why = whys.told_by(by)
     for user in {user.pk: user for user in users}.values():
         paging.page(alert=alert, user=user, channels=channels, why=why, now=now)
     for contact in {contact.pk: contact for contact in contacts}.values():

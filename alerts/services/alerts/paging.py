@@ -14,6 +14,7 @@ from typing import Any
 from accounts.models import User
 from alerts.choices import Importance
 from alerts.models import Alert, Contact, EscalationPolicy
+from alerts.services.whys import Why
 
 
 def start(*, alert: Alert, policy: EscalationPolicy | None, now: datetime, hurry_percent: int = 0) -> None:
@@ -47,7 +48,7 @@ def page(
     user: User | None = None,
     contact: Contact | None = None,
     channels: Sequence[str] = (),
-    why: str,
+    why: Why,
     now: datetime,
 ) -> None:
     _call(

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.models import User
 from alerts import events
 from alerts.models import Alert, AlertLog, AlertState, Contact, EscalationPolicy, EscalationRun
+from alerts.services import whys
 from alerts.services.alerts import paging
 from alerts.services.alerts.acknowledging import held, is_quiet, must_be_open
 from alerts.services.alerts.quiets import Quiets
@@ -68,11 +68,10 @@ def policy_of(alert: Alert) -> EscalationPolicy | None:
 def _page_the_named(alert: Alert, now: datetime) -> None:
     """A manual alert without a policy: those it named."""
     channels = [str(channel) for channel in alert.facts.get("channels", [])]
-    why = _("Named in the alert")
     for user in User.objects.filter(pk__in=alert.facts.get("users", []), is_active=True):
-        paging.page(alert=alert, user=user, channels=channels, why=why, now=now)
+        paging.page(alert=alert, user=user, channels=channels, why=whys.IN_THE_ALERT, now=now)
     for contact in Contact.objects.filter(pk__in=alert.facts.get("contacts", []), is_active=True):
-        paging.page(alert=alert, contact=contact, channels=channels, why=why, now=now)
+        paging.page(alert=alert, contact=contact, channels=channels, why=whys.IN_THE_ALERT, now=now)
 
 
 def worsen(*, alert: Alert, hurry_percent: int, now: datetime) -> None:

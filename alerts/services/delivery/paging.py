@@ -11,12 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from alerts.choices import Channel, Importance, Level
 from alerts.models import Alert, Contact, Delivery, DeliveryState, Page, StepRun
+from alerts.services import whys
 from alerts.services.delivery.kept import Kept
 from alerts.services.delivery.states import RECALLABLE, announce
 from alerts.services.delivery.words import Words, words_for
@@ -39,7 +40,7 @@ def page_person(
     contact: Contact | None = None,
     importance: str = Importance.DEFAULT,
     channels: Sequence[str] = (),
-    why: str = "",
+    why: whys.Why | str = "",
     now: datetime | None = None,
 ) -> Page:
     """The page of this person by this step: made with its first rung, or the one there is already. The caller's transaction is joined.
@@ -74,7 +75,7 @@ class Asked:
     contact: Contact | None = None
     importance: str = Importance.DEFAULT
     channels: Sequence[str] = ()
-    why: str = ""
+    why: whys.Why | str = ""
 
 
 def page_people(asked: Sequence[Asked], *, now: datetime, kept: Kept | None = None) -> list[Page]:
@@ -99,7 +100,8 @@ def page_people(asked: Sequence[Asked], *, now: datetime, kept: Kept | None = No
             code=code,
             code_expires_at=now + CODE_VALID,
             created_at=now,
-            why=one.why[:200],
+            why=one.why[: whys.MOST] if isinstance(one.why, str) else "",
+            because={} if isinstance(one.why, str) else dict(one.why),
         )
         deliveries += _laid(page, now, kept)
         pages.append(page)
@@ -155,7 +157,11 @@ def _made(page: Page, rung: dict[str, Any], now: datetime, kept: Kept) -> Delive
     is_on_screen = channel == Channel.IN_APP
     language = page.user.language if page.user is not None else page.contact.language if page.contact is not None else User.Language.ARABIC
     # The screen shows the alert itself.
-    words = Words("", "", 0) if is_on_screen else words_for(page.alert, channel=channel, language=language, why=page.why, kept=kept)
+    words = Words("", "", 0)
+    if not is_on_screen:
+        with translation.override(language):
+            why = whys.of(page)
+        words = words_for(page.alert, channel=channel, language=language, why=why, kept=kept)
     return Delivery(
         key=uuid4(),
         alert=page.alert,

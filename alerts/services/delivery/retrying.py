@@ -6,11 +6,12 @@ from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from alerts.models import AlertLog, AlertState, Channel, ContactMethod, Delivery, DeliveryState, Page
 from alerts.permissions import Actor, require
+from alerts.services import whys
 from alerts.services.delivery.climbing import BY_HAND
 from alerts.services.delivery.words import words_for
 from core import audit
@@ -40,7 +41,9 @@ def retry(*, delivery: Delivery, by: Actor) -> Delivery:
         raise Conflict(_("It is being sent again already."))
     number = Delivery.objects.filter(page=page, rung_no__gte=BY_HAND).aggregate(n=Max("rung_no"))["n"] or BY_HAND - 1
     now = timezone.now()
-    words = words_for(alert, channel=delivery.channel, language=delivery.language, why=page.why)
+    with translation.override(delivery.language):
+        why = whys.of(page)
+    words = words_for(alert, channel=delivery.channel, language=delivery.language, why=why)
     try:
         with transaction.atomic():
             made = Delivery.objects.create(

@@ -32,6 +32,7 @@ from alerts.models import Alert, AlertLog, AlertState, Channel, Delivery, Delive
 from alerts.services.delivery.climbing import climb_at_once
 from alerts.services.delivery.limits import Meter, Over
 from alerts.services.delivery.messages import message_of
+from alerts.services.delivery.notices import held_notice, rings_in_quiet_hours
 from alerts.services.delivery.paging import GOING
 from alerts.services.delivery.pool import POOL
 from alerts.services.delivery.receipts import apply_waiting, note_failure, note_reached, one_at_a_time
@@ -104,6 +105,10 @@ def _claim(*, limit: int, owner: str, now: datetime, sender_of: SenderOf, room: 
             continue
         if not _still_wanted(delivery):
             lift(delivery, DeliveryState.CANCELLED, at=now, error_code="called_back", error=_("It was no longer wanted."))
+            continue
+        quiet_end = rings_in_quiet_hours(delivery, now)
+        if quiet_end is not None:
+            Delivery.objects.filter(pk=delivery.pk).update(next_at=held_notice(quiet_end, now))
             continue
         sender = sender_of(delivery.channel)
         why_not = _why_not(delivery, sender, meter)

@@ -97,6 +97,8 @@ def event_of(alert: Alert) -> str:
         Alert.Kind.COVERAGE: MessageTemplate.Event.COVERAGE,
         Alert.Kind.STORM: MessageTemplate.Event.ANY,  # it is about the rule, and not about what the rule is about
     }
+    if alert.kind == Alert.Kind.COVERAGE and alert.parent_id is None:  # of a calendar, not of an alert that reached nobody
+        return MessageTemplate.Event.ANY
     if alert.kind in kinds:
         return kinds[Alert.Kind(alert.kind)]
     rule: AlertRule | None = alert.rule if alert.rule_id else None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import translation
-from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.roles import CAPABILITIES, Role
 from alerts.models import Contact, PolicyStep
+from alerts.services import whys
 from alerts.services.oncall import on_call_now
 from alerts.services.people import is_reachable
 from patrol.models import Duty, Member
@@ -26,11 +25,11 @@ SEES_ALERTS = sorted(role for role, verbs in CAPABILITIES.items() if "see_alerts
 
 @dataclass(frozen=True)
 class Target:
-    """A person or a contact to be paged, and why, in their own language."""
+    """A person or a contact to be paged, and why (``whys.said`` tells it in a reader's language)."""
 
     user: User | None = None
     contact: Contact | None = None
-    why: str = ""
+    why: whys.Why = field(default_factory=dict)
     is_reachable: bool = True
 
     @property
@@ -106,13 +105,12 @@ def _rooms(agency_id: int | None, governorate_id: int | None) -> QuerySet[Contac
 
 def _people(users: Iterable[User], kind: str, step: Mapping[str, Any]) -> list[Target]:
     found = users.order_by("pk") if isinstance(users, QuerySet) else users
-    return [Target(user=user, why=_why(kind, step, user.language), is_reachable=_reached(step, user=user)) for user in found]
+    return [Target(user=user, why=_why(kind, step), is_reachable=_reached(step, user=user)) for user in found]
 
 
 def _contacts(contacts: QuerySet[Contact], kind: str, step: Mapping[str, Any]) -> list[Target]:
     return [
-        Target(contact=contact, why=_why(kind, step, contact.language), is_reachable=_reached(step, contact=contact))
-        for contact in contacts.order_by("pk")
+        Target(contact=contact, why=_why(kind, step), is_reachable=_reached(step, contact=contact)) for contact in contacts.order_by("pk")
     ]
 
 
@@ -123,25 +121,16 @@ def _reached(step: Mapping[str, Any], *, user: User | None = None, contact: Cont
     return is_reachable(user) if user is not None else contact is not None and is_reachable(contact)
 
 
-def _why(kind: str, step: Mapping[str, Any], language: str) -> str:
-    with translation.override(language):
-        if kind == Kind.SCHEDULE:
-            return (_("On call in %(schedule)s") % {"schedule": _named(step.get("schedule_name"), language)})[:200]
-        if kind == Kind.TEAM:
-            return (_("On duty in %(team)s") % {"team": _named(step.get("team_name"), language)})[:200]
-        if kind == Kind.ROLE:
-            return str(_("As %(role)s there") % {"role": Role(step["role"]).label if step.get("role") else ""})[:200]
-        if kind == Kind.COMMAND_CENTRE:
-            return _("In the command centre")
-        if kind == Kind.OPERATIONS_ROOM:
-            return _("As the operations room")
-        if kind == "fallback":
-            return _("Because nobody else was reached")
-        return _("Named in the policy")
-
-
-def _named(names: object, language: str) -> str:
-    return str(names.get(language) or names.get("en") or "") if isinstance(names, Mapping) else ""
+def _why(kind: str, step: Mapping[str, Any]) -> whys.Why:
+    if kind == Kind.SCHEDULE:
+        return whys.of_schedule(step.get("schedule_name"))
+    if kind == Kind.TEAM:
+        return whys.of_team(step.get("team_name"))
+    if kind == Kind.ROLE:
+        return whys.of_role(str(step.get("role") or ""))
+    return {
+        Kind.COMMAND_CENTRE: whys.COMMAND_CENTRE, Kind.OPERATIONS_ROOM: whys.OPERATIONS_ROOM, "fallback": whys.FALLBACK,
+    }.get(kind, whys.IN_THE_POLICY)  # fmt: skip
 
 
 def who_would_be_paged(policy_snapshot: Mapping[str, Any], at: datetime, alert_like: Any) -> list[Target]:

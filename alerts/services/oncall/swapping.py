@@ -1,4 +1,4 @@
-"""Swaps: one asks to be relieved for a span they are on call in, another takes it. Taken, it is an override."""
+"""Swaps: one asks to be relieved for a span they are on call in, another takes it or declines. Taken, it is an override."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from alerts.services.oncall.overriding import MOST_DAYS, _reason, write_override
 from alerts.services.oncall.reading import spans, with_people
 from alerts.services.oncall.rights import candidates, check_people, check_span, seen_by, user_id_of
 from alerts.services.oncall.schedules import announce
+from alerts.services.oncall.telling import tell_answer, tell_asked, tell_withdrawn
 from core import audit
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 
@@ -45,6 +46,7 @@ def ask_swap(
     )
     audit.record("shiftswap.ask", obj=swap, by=by, after=_plain(swap), reason=swap.reason)
     announce(locked, "swap")
+    tell_asked(swap, now=timezone.now())
     return swap
 
 
@@ -68,7 +70,26 @@ def take_swap(*, swap: ShiftSwap, by: User) -> OnCallOverride:
         schedule, user=by, starts_at=starts_at, ends_at=swap.ends_at, reason=swap.reason, by=by, swap=swap
     )  # fmt: skip
     audit.record("shiftswap.take", obj=swap, by=by, after=_plain(swap))
+    tell_answer(swap, now=now)
     return override
+
+
+@transaction.atomic
+def decline_swap(*, swap: ShiftSwap, by: User, answer: str = "") -> ShiftSwap:
+    """Whoever was asked in particular says no. Whoever asked stays on call, and is told."""
+    _sees(by, swap.schedule)
+    if by.pk != swap.asked_of_id:
+        raise NotAllowed(_("Somebody else was asked.") if swap.asked_of_id is not None else _("Anybody was asked: leave it to the others."))
+    if swap.ends_at <= timezone.now():
+        raise Conflict(_("That span is over."))
+    answer = _reason(answer)
+    _end(swap, State.DECLINED)
+    ShiftSwap.objects.filter(pk=swap.pk).update(answer=answer)
+    swap.answer = answer
+    audit.record("shiftswap.decline", obj=swap, by=by, after=_plain(swap), reason=answer)
+    announce(swap.schedule, "swap")
+    tell_answer(swap)
+    return swap
 
 
 @transaction.atomic
@@ -80,6 +101,7 @@ def withdraw_swap(*, swap: ShiftSwap, by: Actor) -> ShiftSwap:
     _end(swap, State.WITHDRAWN)
     audit.record("shiftswap.withdraw", obj=swap, by=by, after=_plain(swap))
     announce(swap.schedule, "swap")
+    tell_withdrawn(swap)
     return swap
 
 

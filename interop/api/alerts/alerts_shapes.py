@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alerts.models import Alert, AlertLog, AlertState, Channel, Delivery, EscalationRun, Level, Page
+from alerts.services import whys
 from alerts.services.why import why_of
 from interop.api.patrol.force_kit import PlaceAskedSerializer
 from interop.api.patrol.force_writes import Key
@@ -92,6 +93,8 @@ class AlertWaySerializer(serializers.Serializer[Delivery]):
 
 class AlertPageSerializer(serializers.Serializer[Page]):
     who = serializers.SerializerMethodField(help_text="Empty for a key.")
+    why = serializers.SerializerMethodField(help_text="Why this person, in the caller's language. Empty for a key.")
+    why_code = serializers.SerializerMethodField(help_text="schedule, team, role, command, operations, fallback, policy, alert, …")
     state = serializers.ChoiceField(choices=Page.State.choices)
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -100,6 +103,14 @@ class AlertPageSerializer(serializers.Serializer[Page]):
     @extend_schema_field(serializers.CharField())
     def get_who(self, page: Page) -> str:
         return str(page.user or page.contact) if self.context.get("names") else ""
+
+    @extend_schema_field(serializers.CharField())
+    def get_why(self, page: Page) -> str:
+        return whys.of(page) if self.context.get("names") else ""
+
+    @extend_schema_field(serializers.CharField())
+    def get_why_code(self, page: Page) -> str:
+        return str(page.because.get("code", ""))
 
 
 class AlertDetailSerializer(AlertSerializer):

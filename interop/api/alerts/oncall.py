@@ -168,6 +168,11 @@ class CallSwapSerializer(serializers.Serializer[ShiftSwap]):
     ends_at = serializers.DateTimeField()
     reason = serializers.CharField()
     state = serializers.CharField()
+    answer = serializers.CharField(help_text="What whoever declined said.")
+
+
+class DeclineSwapSerializer(serializers.Serializer[Any]):
+    answer = serializers.CharField(required=False, allow_blank=True, default="", max_length=MAX_REASON)
 
 
 class AskSwapSerializer(serializers.Serializer[Any]):
@@ -385,6 +390,15 @@ class SwapTake(SwapAct):
         swap = self.row(pk)
         oncall.take_swap(swap=swap, by=self.viewer)
         return self.shown(swap)
+
+
+class SwapDecline(SwapAct):
+    @extend_schema(
+        operation_id="decline_oncall_swap", tags=["alerts"], summary="Say no to a swap one was asked for (people only)",
+        request=DeclineSwapSerializer, responses=CallSwapSerializer,
+    )  # fmt: skip
+    def post(self, request: Request, pk: int) -> Response:
+        return self.shown(oncall.decline_swap(swap=self.row(pk), by=self.viewer, answer=self.told(DeclineSwapSerializer)["answer"]))
 
 
 class SwapWithdraw(SwapAct):

@@ -14,5 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("oncall/overrides/<int:pk>/cancel", oncall.OverrideCancel.as_view(), name="api-oncall-override-cancel"),
     path("oncall/schedules/<int:pk>/swaps", oncall.SwapList.as_view(), name="api-oncall-swaps"),
     path("oncall/swaps/<int:pk>/take", oncall.SwapTake.as_view(), name="api-oncall-swap-take"),
+    path("oncall/swaps/<int:pk>/decline", oncall.SwapDecline.as_view(), name="api-oncall-swap-decline"),
     path("oncall/swaps/<int:pk>/withdraw", oncall.SwapWithdraw.as_view(), name="api-oncall-swap-withdraw"),
 ]
