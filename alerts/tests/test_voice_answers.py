@@ -148,3 +148,13 @@ def test_the_end_before_the_beginning_changes_nothing(called: Any, twilio: Twili
     made = page.deliveries.get(channel="voice")
     apply_receipt(provider="twilio", provider_id=call.sid, status="key", key=made.key)
     assert of_call(page)[0] == "delivered"
+
+
+def test_a_calls_words_mean_nothing_of_a_message(alerting: Any, fire: Any, cast: Any, twilio: TwilioServer):
+    page = page_person(alert=fire(), user=cast.dispatcher)
+    send_due()
+    made = page.deliveries.get(channel="sms")
+    for word in ("completed", "machine", "key", "in-progress"):
+        apply_receipt(provider=made.provider, provider_id=made.provider_id, status=word)
+    made.refresh_from_db()
+    assert made.state == "sent"

@@ -35,6 +35,7 @@ MEANS = {
 }
 LONGEST_CALL = timedelta(seconds=120)  # the call is told to end by then (``TwilioVoice``), and its end is a receipt
 CALL_ENDED = {"completed": "no_key", "machine": "machine"}
+_OF_CALLS = frozenset({"key", *CALL_ENDED, *ON_THE_LINE})  # of a message such a word means nothing
 
 
 @transaction.atomic
@@ -77,7 +78,9 @@ def _apply(receipt: Receipt, found: Delivery, now: datetime) -> None:
         Page.objects.select_for_update(no_key=True).get(pk=found.page_id)
     delivery = Delivery.objects.select_related("alert").get(pk=found.pk)
     state = MEANS.get(receipt.status)
-    if receipt.status in ON_THE_LINE:
+    if delivery.channel != Channel.VOICE and receipt.status in _OF_CALLS:
+        state = None
+    elif receipt.status in ON_THE_LINE:
         on_the_line(delivery, now=now)
     if state is not None:
         failed = state == DeliveryState.FAILED
