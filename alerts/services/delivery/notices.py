@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -9,6 +10,7 @@ from accounts.models import User
 from alerts.analytics import wording
 from alerts.models import Alert, Channel, Contact, ContactMethod, Delivery, DeliveryState, Importance, MessageTemplate, Page
 from alerts.services.delivery.messages import WHATSAPP_WINDOW
+from alerts.services.delivery.states import RECALLABLE
 from alerts.services.delivery.words import MOST_VALUE, rendered, words_for
 from alerts.services.people.rungs import SILENT, Rung, quiet_until, rungs_for
 
@@ -64,6 +66,12 @@ def notify(*, to: User, key: UUID, title: str, text: str, link: str, now: dateti
         },
     )
     return made
+
+
+def recall(*, keys: Sequence[UUID], now: datetime) -> int:
+    """Notices that have not left yet and would only mislead now."""
+    waiting = Delivery.objects.filter(RECALLABLE, key__in=keys)
+    return waiting.update(state=DeliveryState.CANCELLED, next_at=None, ended_at=now, error_code="called_back")
 
 
 def held_notice(quiet_end: datetime | None, now: datetime) -> datetime:

@@ -1,9 +1,14 @@
-"""Swaps are asked of people, so people are told: who was asked, by their own channels; who asked, what came of it."""
+"""Swaps are asked of people, so people are told: who was asked, by their own channels; who asked, what came of it.
+
+The delivery asks the escalation, which asks this package: its notices are met when called and not when loaded, here alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from importlib import import_module
+from typing import Any
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -13,9 +18,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from alerts.models import Delivery, DeliveryState, LayerMember, ShiftSwap
-from alerts.services.delivery.notices import notify
-from alerts.services.delivery.states import RECALLABLE
+from alerts.models import LayerMember, ShiftSwap
 from alerts.services.oncall.rights import candidates
 
 MOST_ASKED = 50
@@ -52,9 +55,11 @@ def _asked(swap: ShiftSwap) -> Iterable[User]:
 
 def _recall(swap: ShiftSwap, now: datetime | None) -> None:
     """What asks for it and has not left yet (somebody's quiet hours) would only mislead."""
-    keys = [key_of(swap, "asked", user.pk) for user in _asked(swap)]
-    waiting = Delivery.objects.filter(RECALLABLE, key__in=keys)
-    waiting.update(state=DeliveryState.CANCELLED, next_at=None, ended_at=now or timezone.now(), error_code="called_back")
+    _notices("recall", keys=[key_of(swap, "asked", user.pk) for user in _asked(swap)], now=now or timezone.now())
+
+
+def _notices(verb: str, **given: Any) -> Any:
+    return getattr(import_module("alerts.services.delivery.notices"), verb)(**given)
 
 
 def _tell(swap: ShiftSwap, people: Iterable[User], what: str, now: datetime | None) -> int:
@@ -62,7 +67,8 @@ def _tell(swap: ShiftSwap, people: Iterable[User], what: str, now: datetime | No
     for user in people:
         with translation.override(user.language):
             title, text = _words(swap, what)
-        told += notify(to=user, key=key_of(swap, what, user.pk), title=title, text=text, link=_link(swap), now=now) is not None
+        key = key_of(swap, what, user.pk)
+        told += _notices("notify", to=user, key=key, title=title, text=text, link=_link(swap), now=now) is not None
     return told
 
 
