@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("alerts", "0006_method_codes")]
+    dependencies = [("alerts", "0007_templates_say_why")]
 
     operations = [
         migrations.AddField(
