@@ -7,7 +7,6 @@ from typing import Any
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from core.api.paging import NewestFirst
 from incidents import services
 from incidents.models import DuplicateCandidate, Incident
 from incidents.services.lifecycle import MAX_REASON
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.api.runs import ByPeople
 from interop.api.serializers import incident_url
 from interop.models import Scope
@@ -75,7 +74,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
 
 class Duplicates(GenericAPIView[DuplicateCandidate]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, ByPeople]
     scope = Scope.INCIDENTS_READ
     people_may_read = True

@@ -8,7 +8,6 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from core.api.errors import FieldErrorSerializer
 from core.api.paging import NewestFirst
-from interop.api.authentication import HasScope, KeyAuthentication
+from interop.api.authentication import CALLERS, HasScope
 from interop.api.serializers import incident_url
 from interop.models import InboxMessage, Kind, PartnerKey, Scope
 from interop.services import correct_message, replay_matching
@@ -103,7 +102,7 @@ class Menders(BasePermission):
 
 
 class Letters(GenericAPIView[InboxMessage]):
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes = [HasScope, Menders]
     scope = Scope.INCIDENTS_WRITE
     people_may_read = True

@@ -165,7 +165,7 @@ class NewPersonSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=64)
     role = serializers.ChoiceField(choices=Role.choices)
     full_name = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
-    email = serializers.EmailField(required=False, allow_blank=True, default="")
+    email = serializers.EmailField(required=False, allow_blank=True)
     agency = serializers.CharField(max_length=32, required=False, allow_null=True, default=None, help_text="Its short name.")
     sees_all_agencies = serializers.BooleanField(default=False)
     governorates = serializers.ListField(child=serializers.CharField(max_length=32), default=list, max_length=50, help_text="Codes.")

@@ -11,7 +11,6 @@ from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessTha
 from django.http import Http404, HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -20,7 +19,7 @@ from accounts.models import Agency
 from core import audit
 from core.api.renderers import FastJSONRenderer, ProblemRenderer
 from geography.models import Zone
-from interop.api.authentication import HasScope, KeyAuthentication
+from interop.api.authentication import CALLERS, HasScope
 from interop.api.external import answers
 from interop.api.external.asked import MOST, MOST_CSV, PAGE, Asked, Filter, read_asked
 from interop.models import PartnerKey
@@ -43,7 +42,7 @@ class CSV(FastJSONRenderer):
 class External(GenericAPIView[Any]):
     """For keys alone: what a person reads, they read in the product."""
 
-    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    authentication_classes = CALLERS
     permission_classes: Any = [HasScope]
     renderer_classes = [FastJSONRenderer, GeoJSON, CSV, ProblemRenderer]
     pagination_class = None

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import FormParser
@@ -21,7 +20,7 @@ from rest_framework.views import APIView
 
 from core.api.errors import PayloadTooLarge
 from core.api.renderers import FastJSONRenderer
-from interop.api.authentication import HasScope, KeyAuthentication, viewer_of
+from interop.api.authentication import PEOPLE, HasScope, KeyAuthentication, viewer_of
 
 
 class KeyAsPassword(KeyAuthentication):
@@ -75,7 +74,7 @@ class AsItIs(DefaultContentNegotiation):
 class StandardView(APIView):
     """A door whose success is an ``HttpResponse`` in the standard's own form; what goes wrong is a problem in JSON, as everywhere."""
 
-    authentication_classes = [KeyAuthentication, KeyAsPassword, SessionAuthentication]
+    authentication_classes = [KeyAuthentication, KeyAsPassword, *PEOPLE]
     permission_classes = [HasScope]
     renderer_classes = [FastJSONRenderer]
     content_negotiation_class = AsItIs
