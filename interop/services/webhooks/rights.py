@@ -66,5 +66,12 @@ def rights_of(subscription: WebhookSubscription) -> Rights:
 
 
 def standing_key(key: PartnerKey) -> PartnerKey | None:
-    """The key itself while it can be used; ``None`` once it has stopped."""
-    return key if key.is_usable else None
+    """The key itself while it can be used, else the one that replaced it; ``None`` where neither can."""
+    seen: set[int] = set()
+    while not key.is_usable:
+        seen.add(key.pk)
+        successor = PartnerKey.objects.filter(replaces=key.pk).select_related("partner").order_by("-pk").first()
+        if successor is None or successor.pk in seen:
+            return None
+        key = successor
+    return key

@@ -13,7 +13,7 @@ from alerts.tests.servers.http import Reply
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from core.models import Event
 from interop.models import Partner, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
-from interop.services import issue_key
+from interop.services import issue_key, revoke_key, rotate_key
 from interop.services.webhooks import (
     CATALOGUE,
     change_webhook,
@@ -120,6 +120,19 @@ def test_a_webhook_is_its_keys_alone(hook, cast, places, police_system):
     with pytest.raises(NotAllowed):
         pause_webhook(webhook=hook.webhook, by=cast.supervisor)
     pause_webhook(webhook=hook.webhook, by=cast.superadmin)
+
+
+def test_the_key_that_replaces_one_has_its_webhooks_and_they_go_on(hook, receiver, sender, happen, cast):
+    new, _secret = rotate_key(key=hook.key, by=None, overlap_h=0)
+    assert WebhookSubscription.objects.visible_to(new).get() == hook.webhook
+    happen()
+    sender().until_idle()
+    assert len(receiver.seen) == 1
+    change_webhook(webhook=hook.webhook, by=new, changes={"name": "taken over"})
+    assert hook.now().key == new
+    revoke_key(key=new, by=None)
+    happen(subject=2)
+    assert len(hook.rows()) == 1
 
 
 def test_secrets_are_sealed_and_in_no_row_and_no_audit(hook):
