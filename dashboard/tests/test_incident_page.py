@@ -269,6 +269,6 @@ def test_a_long_history_costs_no_more_queries(client, cast, report, django_asser
     for n in range(8):
         annotate_incident(incident=incident, by=cast.officer, text=f"note {n}")
     client.get(address(incident, "panel/"))
-    # session, person, head, incident, governorates of the person, log, reports, repeats, alerts, types to choose
-    with django_assert_num_queries(11):
+    # session, person, head, incident, governorates of the person, log, reports, repeats, pairs, alerts, types to choose
+    with django_assert_num_queries(12):
         client.get(address(incident, "panel/"))
