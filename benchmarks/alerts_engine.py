@@ -42,6 +42,8 @@ def run(report: Report) -> None:
     enlist_readers()
     with _program("manage.py", "relay"):
         _until_it_reads()
+        _open(world, RATE * 4)  # what is compiled and cached at the first time
+        _until_it_reads()
         over = threading.Event()
         seen: dict[int, float] = {}
         prober = threading.Thread(target=_probe, args=(each.pk, seen, over))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ POLL_S = 1.0
 HEARTBEAT_S = 2.0
 BATCH = 5_000
 LONGEST_WAIT_S = 30.0
+LONGEST_REST_S = 5.0  # of a gentle reader after a batch
 
 _OPEN_COUNTER = """
 INSERT INTO core_eventcursor (name, seq, moved_at) SELECT %s, coalesce(max(seq), 0), now() FROM core_event ON CONFLICT (name) DO NOTHING
@@ -232,8 +234,11 @@ class Follower(Worker):
             enlist(self.subscriber, head=self.first_head)
             self.is_enlisted = True
         # After a failure events are handed over one by one, so that those before the troublesome one get through.
+        began = time.monotonic()
         while not self.over.is_set() and advance(self.subscriber, limit=1 if self.is_careful else None):
-            pass
+            if self.subscriber.is_gentle:
+                self.over.wait(min(3 * (time.monotonic() - began), LONGEST_REST_S))
+            began = time.monotonic()
         self.is_careful = False
 
     def failed(self, error: Exception, wait_s: float) -> None:

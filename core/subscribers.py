@@ -27,6 +27,7 @@ class Subscriber:
     types: frozenset[str] | None = None  # None: every event
     batch: int = 500
     from_the_start: bool = False  # a new reader begins with what happens next, unless it asks for history
+    is_gentle: bool = False  # may be late: works a quarter of the time, so that in a rush those who page people are not held up by it
 
 
 def find_subscribers() -> list[Subscriber]:

@@ -29,6 +29,6 @@ def _look_for_duplicates(events: Sequence[Event]) -> None:
 
 SUBSCRIBERS = [
     Subscriber("incidents.rezoning", _rezone, types=frozenset({ZONES_CHANGED}), from_the_start=True),
-    Subscriber("incidents.near_repeat", _look_for_near_repeats, types=frozenset({INCIDENT_OPENED})),
-    Subscriber("incidents.duplicates", _look_for_duplicates, types=frozenset({INCIDENT_OPENED})),
+    Subscriber("incidents.near_repeat", _look_for_near_repeats, types=frozenset({INCIDENT_OPENED}), batch=50, is_gentle=True),
+    Subscriber("incidents.duplicates", _look_for_duplicates, types=frozenset({INCIDENT_OPENED}), batch=20, is_gentle=True),
 ]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from core import relay
 from core.events import LOG_CURSOR, log_head, publish
 from core.models import Event, EventCursor
-from core.relay import Relay, connect, enlist_readers, number_pending
+from core.relay import Follower, Relay, connect, enlist_readers, number_pending
 from core.subscribers import Subscriber, advance, enlist, find_subscribers
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -337,6 +337,21 @@ def test_what_happens_before_the_relays_first_start_is_heard_all_the_same():
         assert number_pending(db)[0] == head + 1
     enlist_readers()
     assert dict(EventCursor.objects.filter(name__in=names).values_list("name", "seq")) == begun
+
+
+def test_a_gentle_reader_rests_three_times_as_long_as_it_works():
+    over = threading.Event()
+    rests: list[float] = []
+    gentle = Subscriber("gentle", lambda _events: time.sleep(0.05), batch=1, is_gentle=True)
+    enlist(gentle, head=0)
+    for _n in range(2):
+        publish("test.happened")
+    with connect() as db:
+        number_pending(db)
+    follower = Follower(gentle, over, 0)
+    follower.over = SimpleNamespace(is_set=lambda: False, wait=rests.append)  # type: ignore[assignment]
+    follower.act()
+    assert len(rests) == 2 and all(rest >= 0.15 for rest in rests)
 
 
 def test_a_subscriber_hears_only_the_types_it_names_and_still_moves_past_the_others():

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -92,6 +93,18 @@ def test_a_call_that_is_refused_for_its_scope_costs_nothing_and_people_have_thei
     client = Client()
     client.force_login(cast.dispatcher, backend="django.contrib.auth.backends.ModelBackend")
     assert client.get("/api/v1/incidents")["RateLimit-Policy"].startswith('"person";q=1200')
+
+
+def test_a_call_for_help_is_never_held_against_a_limit(cast, force, monkeypatch):
+    monkeypatch.setattr("interop.services.limits.PEOPLE", Rate(per_minute=1, burst=1))
+    client = Client()
+    client.force_login(cast.officer, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get("/api/v1/incidents").status_code == 200
+    assert client.get("/api/v1/incidents").status_code == 429
+    for _n in range(3):
+        assert (
+            client.post("/api/v1/patrol/sos", {"key": str(uuid4()), "is_silent": False}, content_type="application/json").status_code == 201
+        )
 
 
 def test_of_many_calls_at_once_exactly_the_allowed_number_goes_through(settings):
