@@ -258,7 +258,10 @@ def compare(ledger: Ledger, ends: Ends, cast: Any) -> dict[str, float]:
     wanted = {(alert_id, step) for alert_id, run in rows.items() for step, _due, _ran in run}
     assert {(alert_id, step) for alert_id, step, _user, _contact in pages if step is not None} >= wanted
     # 4. What arrived. SMS: by the reply code, which is a page's own. E-mail: by the Message-ID, which is the delivery's key.
-    codes = Counter(re.findall(r"(\d{8})\s*$", taken.body)[0] for taken in list(ends.twilio.messages))
+    endings = [(re.findall(r"(\d{8})\s*$", taken.body), taken.body) for taken in list(ends.twilio.messages)]
+    nameless = [body for code, body in endings if not code]
+    assert not nameless, f"{len(nameless)} text messages end without a reply code: {nameless[:3]}"
+    codes = Counter(code[0] for code, _body in endings)
     twice_by_sms = {code: count for code, count in codes.items() if count > 1}
     assert not twice_by_sms, "a text message arrived twice"
     keys = Counter(str(mail.message["Message-ID"]) for mail in list(ends.smtp.mails))
