@@ -134,7 +134,7 @@ def facts_said(facts: Any) -> str:
 
 def figure(value: Any) -> str:
     """A number, or a value with its interval (three numbers); names of models in words."""
-    if isinstance(value, list | tuple) and len(value) == 3 and isinstance(value[0], int | float):
+    if isinstance(value, list | tuple) and len(value) == 3 and isinstance(value[0], int | float | None):
         between = f" ({figure(value[1])} – {figure(value[2])})" if value[1] is not None and value[2] is not None else ""
         return figure(value[0]) + between
     if isinstance(value, float):

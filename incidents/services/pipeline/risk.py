@@ -242,7 +242,8 @@ def _choose(ground: _Ground, horizon: Horizon, hits: dict[str, dict[float, list[
     else:
         lead = bootstrap_ratio(caught(NAME), caught(best))
         wins = bool(lead.value > 1)
-        facts = {"ratio": round(lead.value, 4), "low": round(lead.low, 4), "high": round(lead.high, 4), "baseline": best}
+        ratio, low, high = _figures(lead)  # none where neither caught anything: a rare category in the hours of one shift
+        facts = {"ratio": ratio, "low": low, "high": high, "baseline": best}
         code = "loses_to_baseline" if not wins else "beats_baseline" if lead.low > 1 else "ahead_within_chance"
         reasons.append([code, facts])
         scores = {name: _scores(hits[name]) for name in hits}
