@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from django.contrib.gis.geos import Point
 
+from incidents.analytics.evaluation import Hits
+from incidents.analytics.risk_backtest import AREA_SHARES
+from incidents.analytics.risk_baselines import BASELINES
 from incidents.analytics.risk_classes import risk_classes
 from incidents.models import Incident, ModelCard, ModelChoice, Surface
 from incidents.services import pipeline
+from incidents.services.pipeline import risk
 from incidents.services.trust.switches import switch_model
 
 NIGHT = datetime(2026, 3, 9, 23, 0, tzinfo=UTC)  # 02:00 in Kuwait
@@ -87,6 +93,18 @@ def test_the_choice_says_what_was_published_why_and_by_which_figures(town):
     assert low <= value <= high and set(choice.scores) >= {"last_4_weeks", "fading_counts"}
     card = ModelCard.objects.get(run=done, model="fading_counts")
     assert card.facts["learns_from"]["incidents"] == 900 and card.facts["code_version"]
+
+
+def test_weeks_in_which_nothing_could_be_caught_compare_nothing_and_the_baseline_stands_in():
+    nothing = Hits(hits=0.0, incidents=0.0, chosen=3.0, cells=300.0, best=0.0)
+    hits = {name: {share: [nothing] * 12 for share in AREA_SHARES} for name in (risk.NAME, *BASELINES)}
+    shift = SimpleNamespace(name="shift")
+    ground = SimpleNamespace(category="disorder", points=SimpleNamespace(is_synthetic=np.array([True])))
+    choice = risk._choose(ground, shift, hits, expected_everywhere=0.0)
+    code, facts = choice.reasons[0]
+    assert code == "loses_to_baseline" and not choice.beats_baseline and choice.published in BASELINES
+    assert (facts["ratio"], facts["low"], facts["high"]) == (None, None, None)
+    assert json.loads(json.dumps([choice.reasons, choice.scores], allow_nan=False))
 
 
 def test_where_chance_rules_the_baseline_that_wins_stands_in_and_ours_is_held_back_to_be_scored(town):

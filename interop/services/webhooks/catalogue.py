@@ -24,6 +24,7 @@ class Sight(Enum):
     """Whose it is: the same rule by which the API shows the subject (see each model's ``visible_to``)."""
 
     OWNED = "owned"  # an agency's, in a governorate
+    SHARED = "shared"  # the same, or of a governorate and of no agency: then every agency's there
     PLACED = "placed"  # a governorate's, whatever the agency
     GENERAL = "general"  # everybody's who may see anything
 
@@ -53,7 +54,7 @@ def _incident(name: str, about: str | Promise, *values: str) -> EventType:
 
 
 def _alert(name: str, about: str | Promise, *values: str) -> EventType:
-    return EventType(name, READ_ALERTS, Sight.OWNED, about, values, "alert", "api-alert")
+    return EventType(name, READ_ALERTS, Sight.SHARED, about, values, "alert", "api-alert")
 
 
 def _patrol(name: str, about: str | Promise, *values: str, subject: str = "", link: str = "") -> EventType:

@@ -34,8 +34,9 @@ class Rights:
         return name in self.wanted and (not self.only_in or governorate_id in self.only_in)
 
     def _sees(self, kind: EventType, agency_id: int | None, governorate_id: int | None) -> bool:
-        if kind.sight is Sight.OWNED:
-            return self.jurisdiction.admits(agency_id=agency_id, governorate_id=governorate_id)
+        if kind.sight in (Sight.OWNED, Sight.SHARED):
+            is_shared = kind.sight is Sight.SHARED
+            return self.jurisdiction.admits(agency_id=agency_id, governorate_id=governorate_id, or_shared=is_shared)
         places = self.jurisdiction.governorate_ids
         if kind.sight is Sight.GENERAL:
             return places is None or bool(places)

@@ -83,6 +83,16 @@ def test_hot_spots_go_by_governorate_alone(owner, receiver, happen, places):
     assert json.loads(WebhookDelivery.objects.get().body)["data"]["change"] == "born"
 
 
+def test_an_alert_of_a_place_and_of_no_agency_is_told_as_the_api_shows_it(police_system, receiver, happen, places, cast):
+    key = key_of(police_system, scopes=["alerts:read", "webhooks:manage"], governorates=[places.hawalli])
+    make_webhook(key=key, url=receiver.url, types=["alert.*"], by=key)
+    for hidden in ({"agency_id": cast.fire.pk}, {"agency_id": None, "governorate_id": places.capital.pk}):
+        happen("alert.fired", data={"kind": "rule", "level": "high"}, **hidden)
+    assert not WebhookDelivery.objects.exists()
+    happen("alert.fired", data={"kind": "rule", "level": "high"}, agency_id=None)
+    assert WebhookDelivery.objects.get().governorate_id == places.hawalli.pk
+
+
 def test_the_same_event_told_twice_is_one_delivery(hook, happen):
     event = happen()
     fan_out([event, event])
