@@ -1,9 +1,10 @@
 """An alert's life. Every verb is one transaction: check, change, line in the log, event; the telling follows in the same transaction."""
 
 from alerts.services.alerts.acknowledging import acknowledge, escalate_now, note, reassign, unacknowledge
+from alerts.services.alerts.joining import Seen
 from alerts.services.alerts.labels import labels_of
 from alerts.services.alerts.looking_after import look_after
-from alerts.services.alerts.opening import Seen, open_alert, raise_manual
+from alerts.services.alerts.opening import open_alert, raise_manual
 from alerts.services.alerts.quieting import mute, snooze
 from alerts.services.alerts.refiring import refire
 from alerts.services.alerts.resolving import resolve

@@ -20,8 +20,8 @@ from alerts import events
 from alerts.models import Alert, AlertLog, AlertState, EscalationRun, Heartbeat, Silence
 from alerts.services.alerts import paging
 from alerts.services.alerts.acknowledging import is_quiet
-from alerts.services.alerts.opening import QUIETABLE, inhibit
-from alerts.services.alerts.quiets import Quiets
+from alerts.services.alerts.opening import inhibit
+from alerts.services.alerts.quiets import QUIETABLE, Quiets
 from alerts.services.alerts.recording import announce, write
 from alerts.services.alerts.refiring import fire_again
 from alerts.services.alerts.resolving import close

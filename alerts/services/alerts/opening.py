@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.gis.geos import Point
-from django.db import connection, transaction
-from django.db.models import F
-from django.db.models.functions import Greatest
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,26 +19,15 @@ from alerts.models import Alert, AlertLog, AlertRule, AlertState, Contact, Escal
 from alerts.permissions import require
 from alerts.services import whys
 from alerts.services.alerts import paging
+from alerts.services.alerts.joining import MOST_TITLE, Joining, Seen, join_all, keep_occurrences
 from alerts.services.alerts.labels import labels_of, with_labels
-from alerts.services.alerts.quiets import Quiets
+from alerts.services.alerts.quiets import QUIETABLE, Quiets
 from alerts.services.alerts.recording import announce, trail, write
 from core.errors import Conflict, Invalid
 from geography.models import Zone
 from incidents.models import Incident
 
-QUIETABLE = frozenset({Alert.Kind.RULE, Alert.Kind.STORM})
 MOST_PEOPLE = 200
-MOST_TITLE = 200
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One thing an alert stands for: an event, an incident that was counted, or both."""
-
-    at: datetime
-    event_id: int | None = None
-    incident_id: int | None = None
-    measure: float | None = None
 
 
 @transaction.atomic
@@ -96,10 +82,24 @@ def open_alert(
             _supersede(known, now=now)
             known, parent = None, known
         if known is not None:
-            return join(
-                alert=known, level=level, measure=measure, threshold=threshold, facts=facts, seen=seen, resolve_after_min=resolve_after_min,
-                title=(title_en, title_ar), is_synthetic=is_synthetic, hurry_percent=hurry_percent, now=now,
-            )  # fmt: skip
+            join_all(
+                joining=[
+                    Joining(
+                        alert=known,
+                        seen=seen,
+                        level=level,
+                        measure=measure,
+                        threshold=threshold,
+                        facts=facts,
+                        title=(title_en, title_ar),
+                        is_synthetic=is_synthetic,
+                        resolve_after_min=resolve_after_min,
+                        hurry_percent=hurry_percent,
+                    )
+                ],
+                now=now,
+            )
+            return known
         alert = Alert(
             key=uuid.uuid4(),
             kind=kind,
@@ -167,84 +167,23 @@ def _begin(
     by: User | None,
     now: datetime,
 ) -> None:
-    kept = keep_occurrences(alert, seen)
+    kept = keep_occurrences([(alert, seen)])[alert.pk]
     if kept > 1 and kept != alert.occurrence_count:
         Alert.objects.filter(pk=alert.pk).update(occurrence_count=kept)
         alert.occurrence_count = kept
     write(alert, AlertLog.Kind.OPENED, by=by, facts=opened_facts(alert))
-    announce(events.ALERT_FIRED, alert, kind=alert.kind, level=alert.level, **({"rule": alert.rule.code} if alert.rule else {}))
+    announce(events.ALERT_FIRED, alert, **fired_data(alert))
     if not quiet_down(alert, quiets, now=now) and (policy is not None or alert.kind != Alert.Kind.MANUAL):
         paging.start(alert=alert, policy=policy, now=now, hurry_percent=hurry_percent)
     quiet_others(alert, quiets, now=now)
 
 
+def fired_data(alert: Alert) -> dict[str, Any]:
+    return {"kind": alert.kind, "level": alert.level, **({"rule": alert.rule.code} if alert.rule else {})}
+
+
 def opened_facts(alert: Alert) -> dict[str, Any]:
     return {"level": alert.level, "measure": alert.measure, "threshold": alert.threshold}
-
-
-_KEEP = """
-INSERT INTO alerts_occurrence (alert_id, event_id, at, incident_id, measure)
-SELECT %s, * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::float8[])
-ON CONFLICT DO NOTHING
-"""
-
-
-def keep_occurrences(alert: Alert, seen: Sequence[Seen]) -> int:
-    """Write what is new among them; returns how many were."""
-    if not seen:
-        return 0
-    columns = [[getattr(one, name) for one in seen] for name in ("event_id", "at", "incident_id", "measure")]
-    with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [alert.pk, *columns])
-        return cursor.rowcount
-
-
-def join(
-    *,
-    alert: Alert,
-    level: str,
-    measure: float | None,
-    threshold: float | None,
-    facts: Mapping[str, Any] | None,
-    seen: Sequence[Seen],
-    resolve_after_min: int,
-    title: tuple[str, str] | None = None,
-    is_synthetic: bool = False,
-    hurry_percent: int = 0,
-    now: datetime,
-) -> Alert:
-    """What happened belongs to an alert that is open. The caller holds its row."""
-    new = keep_occurrences(alert, seen) if seen else 1  # what names neither event nor incident always is new
-    if not new:
-        return alert
-    is_worse = Level(level).rank > Level(alert.level).rank
-    changes: dict[str, Any] = {
-        "last_seen_at": now,
-        "occurrence_count": F("occurrence_count") + new,
-        "resolve_due_at": Greatest(F("resolve_due_at"), now + timedelta(minutes=resolve_after_min)),
-    }
-    if measure is not None:
-        changes |= {"measure": measure, "threshold": threshold}
-    if facts is not None:
-        changes["facts"] = dict(facts)
-    if is_worse:
-        changes["level"] = level
-    if title is not None and alert.kind in QUIETABLE:  # what a person or the auditor wrote stays as it was written
-        changes |= {"title_en": title[0][:MOST_TITLE], "title_ar": title[1][:MOST_TITLE]}
-    if is_synthetic:
-        changes["is_synthetic"] = True
-    Alert.objects.filter(pk=alert.pk).update(**changes)
-    was = alert.level
-    alert.refresh_from_db()
-    write(alert, AlertLog.Kind.JOINED, facts={"count": alert.occurrence_count, "measure": measure})
-    if is_worse:
-        write(alert, AlertLog.Kind.RAISED, facts={"from": was, "to": level})
-    announce(events.ALERT_GREW, alert, count=alert.occurrence_count, level=alert.level)
-    if is_worse:
-        from alerts.services.alerts.refiring import worsen
-
-        worsen(alert=alert, hurry_percent=hurry_percent, now=now)
-    return alert
 
 
 def quiet_down(alert: Alert, quiets: Quiets, *, now: datetime, labels: Mapping[str, str] | None = None) -> bool:

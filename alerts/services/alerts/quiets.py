@@ -10,6 +10,8 @@ from alerts.analytics.matching import matches
 from alerts.models import Alert, Inhibition, Silence
 from alerts.services.alerts.labels import labels_of, with_labels
 
+QUIETABLE = frozenset({Alert.Kind.RULE, Alert.Kind.STORM})  # what a rule fired; what a person or the auditor raised is heard
+
 
 @dataclass(frozen=True)
 class Quiets:

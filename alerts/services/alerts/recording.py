@@ -9,7 +9,8 @@ from accounts.models import User
 from alerts.choices import Through
 from alerts.models import Alert, AlertLog
 from core import audit
-from core.events import publish
+from core.events import publish_many, unpublished
+from core.models import Event
 
 MOST_NOTE = 400
 
@@ -18,7 +19,14 @@ def write(
     alert: Alert, kind: str, *, by: User | None = None, through: str = "", note: str = "", facts: Mapping[str, Any] | None = None
 ) -> None:
     """One line of the timeline."""
-    AlertLog.objects.create(
+    line(alert, kind, by=by, through=through, note=note, facts=facts).save(force_insert=True)
+
+
+def line(
+    alert: Alert, kind: str, *, by: User | None = None, through: str = "", note: str = "", facts: Mapping[str, Any] | None = None
+) -> AlertLog:
+    """``write``, for a batch: not saved yet."""
+    return AlertLog(
         alert=alert,
         kind=kind,
         by=by,
@@ -29,7 +37,12 @@ def write(
 
 
 def announce(type: str, alert: Alert, **data: Any) -> None:
-    publish(type, subject=alert, data=data, agency_id=alert.agency_id, governorate_id=alert.governorate_id)
+    publish_many([about(type, alert, **data)])
+
+
+def about(type: str, alert: Alert, **data: Any) -> Event:
+    """``announce``, for a batch: to be handed to ``publish_many``."""
+    return unpublished(type, subject=alert, data=data, agency_id=alert.agency_id, governorate_id=alert.governorate_id)
 
 
 def trail(verb: str, alert: Alert, *, by: object | None, reason: str = "", after: Mapping[str, Any] | None = None) -> None:

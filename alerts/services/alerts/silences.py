@@ -18,8 +18,7 @@ from alerts.permissions import require
 from alerts.services.alerts import paging
 from alerts.services.alerts.acknowledging import said
 from alerts.services.alerts.labels import labels_of, with_labels
-from alerts.services.alerts.opening import QUIETABLE
-from alerts.services.alerts.quiets import reaches
+from alerts.services.alerts.quiets import QUIETABLE, reaches
 from alerts.services.alerts.recording import announce, write
 from core import audit
 from core.errors import Conflict, Invalid

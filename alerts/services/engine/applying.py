@@ -13,8 +13,9 @@ from django.db.models import Count as Tally
 
 from alerts.models import Alert, HeldFiring, Occurrence
 from alerts.services.alerts import Seen, open_alert
+from alerts.services.alerts.joining import Joining, join_all
 from alerts.services.alerts.opening import is_over
-from alerts.services.alerts.opening_many import Draft, Joining, join_known, open_new
+from alerts.services.alerts.opening_many import Draft, open_new
 from alerts.services.alerts.quiets import Quiets
 from alerts.services.engine.compiled import Rules, active_rules
 from alerts.services.engine.counting import count
@@ -186,15 +187,8 @@ def apply(
         else:
             opening[firing.fingerprint] = firing
             gates.note(firing, now)
-    simple: list[Joining] = []
-    for fingerprint, firing in joining.items():
-        alert = locked[fingerprint]
-        done.alerts.append(alert)
-        if is_worse(firing.level, alert.level):
-            open_for(firing, quiets=quiets, now=now)
-        else:
-            simple.append(joining_of(alert, firing))
-    join_known(joining=simple, now=now)
+    done.alerts += [locked[fingerprint] for fingerprint in joining]
+    join_all(joining=[joining_of(locked[fingerprint], firing) for fingerprint, firing in joining.items()], now=now)
     made = open_new(drafts=[draft_alert(firing, now) for firing in opening.values()], quiets=quiets, now=now) if opening else {}
     for fingerprint, firing in opening.items():
         # Another process opened one of the same group a moment ago: it joins.
@@ -230,12 +224,14 @@ def joining_of(alert: Alert, firing: Firing) -> Joining:
     return Joining(
         alert=alert,
         seen=firing.fact.seen[:MOST_SEEN],
+        level=firing.level,
         measure=firing.measure,
         threshold=firing.threshold,
         facts=firing.facts,
         title=titles(firing),
         is_synthetic=firing.fact.is_synthetic,
         resolve_after_min=firing.rule.rule.resolve_after_min,
+        hurry_percent=firing.in_force.hurry_percent,
     )
 
 
