@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,8 +99,8 @@ def test_the_choice_says_what_was_published_why_and_by_which_figures(town):
 def test_weeks_in_which_nothing_could_be_caught_compare_nothing_and_the_baseline_stands_in():
     nothing = Hits(hits=0.0, incidents=0.0, chosen=3.0, cells=300.0, best=0.0)
     hits = {name: {share: [nothing] * 12 for share in AREA_SHARES} for name in (risk.NAME, *BASELINES)}
-    shift = SimpleNamespace(name="shift")
-    ground = SimpleNamespace(category="disorder", points=SimpleNamespace(is_synthetic=np.array([True])))
+    shift: Any = SimpleNamespace(name="shift")
+    ground: Any = SimpleNamespace(category="disorder", points=SimpleNamespace(is_synthetic=np.array([True])))
     choice = risk._choose(ground, shift, hits, expected_everywhere=0.0)
     code, facts = choice.reasons[0]
     assert code == "loses_to_baseline" and not choice.beats_baseline and choice.published in BASELINES
