@@ -37,6 +37,7 @@ class Alert(models.Model):
         COVERAGE = "coverage", _("Nobody could be reached")
         AUDIT = "audit", _("By the auditor")
         STORM = "storm", _("A rule storms")
+        OUTSIDE = "outside", _("A warning from outside")
 
     class Because(models.TextChoices):
         HAND = "hand", _("by a person")

@@ -24,6 +24,8 @@ def why_of(alert: Alert, *, place: str | None = None) -> list[str]:
     if alert.kind == Alert.Kind.MANUAL:
         return [_("A person raised it.")]
     facts = alert.facts if isinstance(alert.facts, Mapping) else {}
+    if alert.kind == Alert.Kind.OUTSIDE:
+        return list(_warned(facts))
     if alert.kind == Alert.Kind.STORM:
         return list(_stormed(facts))
     return [*_found(alert, facts, place), *_measured(alert, facts), *_from(facts), *_held(facts), *_holes(facts)]
@@ -32,6 +34,16 @@ def why_of(alert: Alert, *, place: str | None = None) -> list[str]:
 def reason_of(alert: Alert, *, place: str | None = None) -> str:
     """The first of them, for a message: what a rule found."""
     return next(iter(why_of(alert, place=place)), "") if alert.rule_id is not None else ""
+
+
+def _warned(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Of a warning: who says it, how sure they are, for where and until when."""
+    yield _("%(sender)s warns.") % {"sender": facts.get("sender_name") or facts.get("sender") or "–"}
+    if facts.get("area"):
+        yield _("For: %(area)s.") % {"area": facts["area"]}
+    ends_at = parse_datetime(str(facts.get("expires", "")))
+    if ends_at is not None:
+        yield _("It stands until %(at)s.") % {"at": date_format(timezone.localtime(ends_at), "j M, H:i")}
 
 
 # --- what a run of the analytics found ---------------------------------------------------------------

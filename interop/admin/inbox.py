@@ -16,7 +16,7 @@ from rest_framework.exceptions import ParseError
 from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReadOnlyInline, ReasonForm, age, as_json, pill
 from core.api.parsers import parse_json
 from core.errors import Conflict
-from interop.models import Correction, InboxMessage
+from interop.models import CapMessage, Correction, InboxMessage
 from interop.services import correct_message, replay_messages
 
 MESSAGE_KIND = {"received": "busy", "processed": "ok", "rejected": "warn", "dead": "bad"}
@@ -31,6 +31,7 @@ CODES = {
     "out_of_area": gettext_lazy("Out of area"),
     "outside_jurisdiction": gettext_lazy("Outside the key's jurisdiction"),
     "not_allowed": gettext_lazy("Not allowed"),
+    "unknown_sender": gettext_lazy("Unknown sender of a warning"),
     "failed": gettext_lazy("Failed on our side"),
 }
 
@@ -118,6 +119,7 @@ class InboxMessageAdmin(ActsOnRows, CentreAdmin):
         "errors_shown",
         "key",
         "incident",
+        "effect",
         "request_id",
         "received_at",
         "processed_at",
@@ -126,6 +128,11 @@ class InboxMessageAdmin(ActsOnRows, CentreAdmin):
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
         return rows.visible_to(viewer)  # type: ignore[attr-defined]
+
+    @admin.display(description=gettext_lazy("effect of a warning"))
+    def effect(self, message: InboxMessage) -> str:
+        row = CapMessage.objects.filter(message=message).first()
+        return row.get_effect_display() if row is not None else ""
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return super().get_queryset(request).defer("incident__search", "incident__description")

@@ -32,7 +32,7 @@ class PartnerForm(forms.ModelForm):
 
     class Meta:
         model = Partner
-        fields = ["slug", "name", "agency", "region", "kinds", "rate_plan", "is_synthetic", "is_active"]
+        fields = ["slug", "name", "agency", "region", "kinds", "cap_senders", "cap_policy", "rate_plan", "is_synthetic", "is_active"]
 
 
 @admin.register(Partner)
@@ -43,7 +43,7 @@ class PartnerAdmin(CentreAdmin):
     list_select_related = ["agency", "region"]
     search_fields = ["slug", "name"]
     ordering = ["slug"]
-    autocomplete_fields = ["agency", "region"]
+    autocomplete_fields = ["agency", "region", "cap_policy"]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
         return of_their_agencies(rows, viewer, "agency_id")

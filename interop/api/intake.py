@@ -19,7 +19,7 @@ from interop.api.authentication import HasScope, KeyAuthentication
 from interop.api.jobs import JobSerializer, job_url
 from interop.api.serializers import BatchReceiptSerializer, ReceiptSerializer, incident_url
 from interop.api.standards.envelopes import ENVELOPES
-from interop.messages import MESSAGES
+from interop.messages import MESSAGES, OF_INCIDENTS
 from interop.models import Kind, PartnerKey, Scope
 from interop.services import Outcome, Receipt, queue_batch, receive_message, receive_messages
 from interop.services.batches import STATUS_OF
@@ -167,8 +167,8 @@ _PREFER = OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, description="
 
 
 def intake_views() -> list[tuple[str, type[Intake], type[BatchIntake]]]:
-    """A pair of views for every kind, each documented with its own fields."""
-    return [(kind.value, _single(kind), _batch(kind)) for kind in Kind]
+    """A pair of views for every kind that opens incidents, each documented with its own fields."""
+    return [(kind.value, _single(kind), _batch(kind)) for kind in OF_INCIDENTS]
 
 
 def _single(kind: Kind) -> type[Intake]:

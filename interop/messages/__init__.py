@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interop.messages.base import Message, Particulars
+from interop.messages.cap import CapAlert, Notice
 from interop.messages.ems import AmbulanceDeployment, EmsCall
 from interop.messages.fire import FireIncident
 from interop.messages.municipality import MunicipalComplaint, RoadClosure
@@ -21,6 +22,9 @@ MESSAGES: dict[str, type[Message]] = {
     Kind.ROAD_CLOSURE: RoadClosure,
     Kind.TRAFFIC_ACCIDENT: TrafficAccident,
     Kind.CONGESTION: Congestion,
+    Kind.CAP_ALERT: CapAlert,
 }
+# Those that open incidents. A warning opens an alert, and comes by a door of its own.
+OF_INCIDENTS = [kind for kind in Kind if kind != Kind.CAP_ALERT]
 
-__all__ = ["MESSAGES", "Message", "Particulars"]
+__all__ = ["MESSAGES", "OF_INCIDENTS", "Message", "Notice", "Particulars"]

@@ -50,6 +50,15 @@ class Message(serializers.Serializer[Any]):
     def name_of(self, particular: str) -> str:
         return self.ours.get(particular, particular)
 
+    def id_of(self, given: Mapping[str, Any]) -> str:
+        """The source's own id of a message that is right; empty where it gives none."""
+        return given.get(self.id_field) or ""
+
+    def raw_id_of(self, body: Mapping[str, Any]) -> str:
+        """The same of one that is not."""
+        raw = body.get(self.id_field)
+        return raw.strip() if isinstance(raw, str) and len(raw) <= 128 else ""
+
 
 class Addressed(serializers.Serializer[Any]):
     """A Kuwait address, as far as it is known."""

@@ -1,3 +1,4 @@
+from interop.models.cap import CapMessage
 from interop.models.corrections import Correction
 from interop.models.inbox import InboxMessage
 from interop.models.jobs import BatchJob, BatchRow
@@ -9,6 +10,7 @@ from interop.scopes import Scope
 __all__ = [
     "BatchJob",
     "BatchRow",
+    "CapMessage",
     "Correction",
     "ErrorClass",
     "Feed",

@@ -34,6 +34,7 @@ class Kind(models.TextChoices):
     ROAD_CLOSURE = "road-closure", _("Road closure")
     TRAFFIC_ACCIDENT = "traffic-accident", _("Traffic accident")
     CONGESTION = "congestion", _("Congestion")
+    CAP_ALERT = "cap-alert", _("Warning (CAP)")
 
 
 class Precision(models.TextChoices):
@@ -66,6 +67,22 @@ class Partner(models.Model):
         related_name="partners",
         verbose_name=_("rate plan"),
         help_text=_("None: 100 calls a minute, and more for what it sends."),
+    )
+    cap_senders = ArrayField(
+        models.CharField(max_length=500),
+        default=list,
+        blank=True,
+        verbose_name=_("senders of warnings"),
+        help_text=_("Whose CAP messages it may bring, as they stand in <sender>, separated by commas. None: nobody's."),
+    )
+    cap_policy = models.ForeignKey(
+        "alerts.EscalationPolicy",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("who is told of its warnings"),
+        help_text=_("None: whoever may see them, on the screen."),
     )
     is_synthetic = models.BooleanField(
         default=False, verbose_name=_("synthetic"), help_text=_("What it reports is made up, and shown so on every screen.")

@@ -24,9 +24,10 @@ from geography.services import place_of
 from incidents.models import Incident, IncidentType, Report
 from incidents.permissions import Actor, require
 from incidents.services import Opened, open_incident
-from interop.messages import MESSAGES, Message, Particulars
+from interop.messages import MESSAGES, Message, Notice, Particulars
 from interop.models import Feed, InboxMessage, PartnerKey
 from interop.services.feeds import feed_of, forget, words_of
+from interop.services.warnings import Taken, TakenAlready, take_warning
 
 logger = logging.getLogger("khareetaty.intake")
 
@@ -52,6 +53,7 @@ class Receipt:
     message: InboxMessage | None
     incident: Incident | None = None
     errors: list[Fault] = field(default_factory=list)
+    taken: Taken | None = None  # of a warning
 
 
 class KeyReused(DomainError):
@@ -83,7 +85,7 @@ class _Letter:
     idempotency_key: str | None
     key: PartnerKey | None
     faults: list[Fault]
-    particulars: Particulars | None
+    particulars: Particulars | Notice | None
 
 
 # A serializer keeps nothing of what it reads, so one of each kind serves every thread: building one costs as much as using it.
@@ -190,34 +192,48 @@ def _read(
     try:
         given = reader.run_validation(body)
         particulars = reader.particulars(given)
-        own_id = given.get(reader.id_field) or ""
+        own_id = reader.id_of(given)
     except ValidationError as refusal:
         faults = field_errors(refusal)
-        raw_id = body.get(reader.id_field)
-        own_id = raw_id.strip() if isinstance(raw_id, str) and len(raw_id) <= 128 else ""
+        own_id = reader.raw_id_of(body)
     message_id = own_id or (f"key:{idempotency_key}" if idempotency_key else f"sha256:{digest}")
     return _Letter(feed, kind, body, len(canonical), digest, message_id, idempotency_key or None, key, faults, particulars)
 
 
-def _type_of(letter: _Letter) -> IncidentType:
-    """Our type for the letter's word, added where nobody knows it: apart from the incident, so that it outlives a refusal of it."""
-    if letter.particulars is None:
+def _type_of(letter: _Letter) -> IncidentType | None:
+    """Our type for the letter's word, added where nobody knows it: apart from the incident, so that it outlives a refusal of it.
+    A warning has none."""
+    given = letter.particulars
+    if given is None:
         raise Invalid(
             _("Some fields are not right."),
             fields={fault["field"]: fault["detail"] for fault in letter.faults},
             codes={fault["field"]: fault["code"] for fault in letter.faults},
         )
+    if isinstance(given, Notice):
+        return None
     try:
-        return words_of(letter.feed.source).type_of(letter.particulars.type_word)
+        return words_of(letter.feed.source).type_of(given.type_word)
     except ValueError as error:
         raise Invalid(_("Some fields are not right."), fields={reader_of(letter.kind).type_field: _("This says nothing.")}) from error
 
 
-def _open(letter: _Letter, type: IncidentType, *, by: Actor | None) -> Opened:
+def _warn(letter: _Letter) -> Taken | None:
+    """What a warning does; ``None`` of a message that opens an incident."""
+    if not isinstance(letter.particulars, Notice):
+        return None
+    feed = letter.feed
+    try:
+        return take_warning(source=feed.source, partner=feed.partner, key=letter.key, notice=letter.particulars)
+    except TakenAlready as known:
+        raise _KnownAlready from known
+
+
+def _open(letter: _Letter, type: IncidentType | None, *, by: Actor | None) -> Opened:
     """Open the letter's incident, or raise ``Invalid`` in the sender's words."""
     reader = reader_of(letter.kind)
     given = letter.particulars
-    assert given is not None
+    assert isinstance(given, Particulars) and type is not None
     severity = words_of(letter.feed.source).severity_of(given.severity) if isinstance(given.severity, str) else given.severity
     try:
         return open_incident(
@@ -264,7 +280,9 @@ def _is_swapped(location: Any) -> bool:
     return place_of(swapped) is not None
 
 
-def _insert(letter: _Letter, *, status: str, incident: Incident | None = None, errors: Iterable[Fault] = ()) -> InboxMessage:
+def _insert(
+    letter: _Letter, *, status: str, incident: Incident | None = None, governorate_id: int | None = None, errors: Iterable[Fault] = ()
+) -> InboxMessage:
     return InboxMessage.objects.create(
         source=letter.feed.source,
         kind=letter.kind,
@@ -278,7 +296,7 @@ def _insert(letter: _Letter, *, status: str, incident: Incident | None = None, e
         key=letter.key,
         incident=incident,
         agency_id=letter.feed.source.agency_id,
-        governorate_id=incident.governorate_id if incident else None,
+        governorate_id=incident.governorate_id if incident else governorate_id,
         request_id=audit.current().request_id,
         processed_at=timezone.now() if status == Status.PROCESSED else None,
     )
@@ -289,6 +307,11 @@ def _take(letter: _Letter, *, savepoint: bool = True) -> Receipt:
     type = _type_of(letter)
     try:
         with transaction.atomic(savepoint=savepoint):
+            taken = _warn(letter)
+            if taken is not None:
+                message = _insert(letter, status=Status.PROCESSED, governorate_id=taken.governorate_id)
+                taken.keep(message)
+                return Receipt(Outcome.OPENED, message, taken=taken)
             opened = _open(letter, type, by=letter.key)
             if not opened.is_new:
                 raise _KnownAlready
@@ -347,19 +370,25 @@ def _process(message: InboxMessage, letter: _Letter, *, by: Actor | None) -> Rec
     message.attempts += 1
     message.errors = []
     incident: Incident | None = None
+    taken: Taken | None = None
     outcome = Outcome.REJECTED
     try:
         type = _type_of(letter)
         with transaction.atomic():
-            opened = _open(letter, type, by=by)
-        incident = opened.incident
-        outcome = Outcome.OPENED if opened.is_new else Outcome.REPEATED
+            taken = _warn(letter)
+            if taken is not None:
+                taken.keep(message)
+                outcome, message.governorate_id = Outcome.OPENED, taken.governorate_id
+            else:
+                opened = _open(letter, type, by=by)
+                incident = opened.incident
+                outcome = Outcome.OPENED if opened.is_new else Outcome.REPEATED
+                message.governorate_id = incident.governorate_id
         message.status, message.processed_at, message.incident = Status.PROCESSED, timezone.now(), incident
-        message.governorate_id = incident.governorate_id if incident else None
     except DomainError as refusal:
         message.status, message.errors = Status.REJECTED, faults_of(refusal)
     message.save(update_fields=["attempts", "errors", "status", "processed_at", "incident", "governorate_id"])
-    return Receipt(outcome, message, incident, message.problems())
+    return Receipt(outcome, message, incident, message.problems(), taken)
 
 
 def _refuse(letter: _Letter, refusal: DomainError) -> Receipt:

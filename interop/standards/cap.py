@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -22,7 +24,10 @@ from incidents.models import IncidentType
 from interop.standards.cap_shapes import circle_of, rings_of
 from interop.standards.xml import add, written
 
+# Written and read: also by what comes in (interop.messages.cap, interop.services.warnings).
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
+ZONE_CODES = "urn:khareetaty:zone"
+TYPE_CODES = "urn:khareetaty:incident-type"
 ATOM = "http://www.w3.org/2005/Atom"
 MOST_REFERENCES = 20
 CIRCLE_KM = 0.5
@@ -46,6 +51,11 @@ CATEGORY = {
 _SOURCE = AlertRule.Source
 _FINER_THAN_AREA = (Zone.Level.BLOCK, Zone.Level.SECTOR)
 CERTAINTY: dict[str, str] = {_SOURCE.HOT_SPOT: "Likely", _SOURCE.FORECAST: "Possible"}
+
+
+def our_name() -> str:
+    """The name we sign with: the host people know us by."""
+    return urlsplit(settings.PUBLIC_URL).hostname or "khareetaty.invalid"
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,7 @@ def _info(root: ElementTree.Element, alert: Alert, step: Step, type: IncidentTyp
     add(info, "severity", SEVERITY[level])
     add(info, "certainty", CERTAINTY.get(source, "Observed"))
     if alert.type_code:
-        pair(info, "eventCode", "urn:khareetaty:incident-type", alert.type_code)
+        pair(info, "eventCode", TYPE_CODES, alert.type_code)
     add(info, "effective", cap_time(step.at))
     add(info, "onset", cap_time(alert.caused_at))
     add(info, "expires", cap_time(step.at + CANCEL_STANDS if is_over else max(alert.resolve_due_at, step.at)))
@@ -208,7 +218,7 @@ def _area(info: ElementTree.Element, alert: Alert, teller: Teller) -> None:
         for ring in rings_of(zone.boundary):
             add(area, "polygon", ring)
     if zone is not None:
-        pair(area, "geocode", "urn:khareetaty:zone", f"{zone.level}:{zone.code}")
+        pair(area, "geocode", ZONE_CODES, f"{zone.level}:{zone.code}")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from core.models import AuditEntry, Event
 from incidents.models import Incident, IncidentType, Report, Source
 from incidents.services.vocabulary import ensure_vocabulary
+from interop.messages import OF_INCIDENTS
 from interop.models import InboxMessage, Kind, Partner
 from interop.services import issue_key
 from interop.tests.conftest import Caller, message
@@ -46,7 +47,7 @@ def test_a_report_leaves_its_words_its_log_its_audit_its_event_and_its_message(c
     assert (kept.agency_id, kept.governorate_id) == (incident.agency_id, incident.governorate_id)
 
 
-@pytest.mark.parametrize("kind", Kind.values)
+@pytest.mark.parametrize("kind", [kind.value for kind in OF_INCIDENTS])
 def test_the_documented_example_of_each_kind_opens_an_incident(caller, places, kind):
     ensure_vocabulary()
     answer = caller.post(f"ingest/{kind}", message(kind, places))

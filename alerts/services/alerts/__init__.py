@@ -5,6 +5,7 @@ from alerts.services.alerts.joining import Seen
 from alerts.services.alerts.labels import labels_of
 from alerts.services.alerts.looking_after import look_after
 from alerts.services.alerts.opening import open_alert, raise_manual
+from alerts.services.alerts.outside import call_off, tell_anew
 from alerts.services.alerts.quieting import mute, snooze
 from alerts.services.alerts.refiring import refire
 from alerts.services.alerts.resolving import resolve
@@ -13,6 +14,7 @@ from alerts.services.alerts.silences import end_silence, make_silence, problem_w
 __all__ = [
     "Seen",
     "acknowledge",
+    "call_off",
     "end_silence",
     "escalate_now",
     "labels_of",
@@ -27,6 +29,7 @@ __all__ = [
     "refire",
     "resolve",
     "snooze",
+    "tell_anew",
     "unacknowledge",
     "would_silence",
 ]

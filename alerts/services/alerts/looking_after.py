@@ -153,6 +153,10 @@ def holds(alert: Alert, now: datetime) -> bool:
 
 
 def _by_time(alert: Alert, now: datetime, done: Counter[str]) -> None:
+    if alert.kind == Alert.Kind.OUTSIDE:  # it said itself when it ends
+        close(alert, because=Alert.Because.TIME, outcome=_("The time its sender named has passed."), now=now)
+        done["by time"] += 1
+        return
     close(alert, because=Alert.Because.TIME, outcome=_("Nobody resolved it in time."), now=now)
     paging.tell_resolved_by_time(alert=alert, now=now)
     done["by time"] += 1

@@ -22,7 +22,7 @@ from alerts.models import Alert, AlertLog
 from geography.models import Region
 from incidents.models import IncidentType
 from interop import precision
-from interop.api.standards.kit import StandardView, answer, here, sender
+from interop.api.standards.kit import StandardView, answer, here
 from interop.models import Precision, Scope
 from interop.standards import cap
 
@@ -41,7 +41,7 @@ class CapView(StandardView):
         return Alert.objects.shown_to(self.viewer).filter(kind__in=_TOLD).select_related("rule", "agency", "governorate", "zone")
 
     def teller(self, request: Request, alert: Alert | None = None) -> cap.Teller:
-        return cap.Teller(sender(), here(request), self.place_of(alert), precision.is_exact(self.viewer))
+        return cap.Teller(cap.our_name(), here(request), self.place_of(alert), precision.is_exact(self.viewer))
 
     def place_of(self, alert: Alert | None) -> tuple[float, float] | None:
         """To the 100 m where the key is told no better; nowhere but its zone where it is told areas."""

@@ -10,9 +10,10 @@ from rest_framework.request import Request
 
 from incidents.models import Incident
 from interop import precision
-from interop.api.standards.kit import StandardView, answer, sender
+from interop.api.standards.kit import StandardView, answer
 from interop.models import Precision, Scope
 from interop.standards import eido
+from interop.standards.cap import our_name
 
 _SNAPPED_WITHIN_M = 71  # half the diagonal of the square it is told to lie in
 
@@ -31,7 +32,7 @@ class EidoIncident(StandardView):
         incident = rows.defer("search", "governorate__boundary", "area__boundary").by_ref(ref).first()
         if incident is None:
             raise Http404
-        return answer(orjson.dumps(eido.document(incident, self.told(incident), sender())), eido.MEDIA_TYPE)
+        return answer(orjson.dumps(eido.document(incident, self.told(incident), our_name())), eido.MEDIA_TYPE)
 
     def told(self, incident: Incident) -> eido.Told:
         """An area is told in words alone: its label point is nowhere in particular."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -84,11 +82,6 @@ class StandardView(APIView):
     @property
     def viewer(self) -> Any:
         return viewer_of(self.request)
-
-
-def sender() -> str:
-    """The name we sign with: the host people know us by."""
-    return urlsplit(settings.PUBLIC_URL).hostname or "khareetaty.invalid"
 
 
 def here(request: Request) -> str:

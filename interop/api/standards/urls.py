@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path, re_path
 
 from interop.api.standards import ogc, open311
+from interop.api.standards.cap_in import CapIntake
 from interop.api.standards.cap_out import CapFeed, CapMessage
 from interop.api.standards.eido import EidoIncident
 
@@ -12,6 +13,7 @@ FORM = r"\.(?P<form>json|xml)$"
 urlpatterns: list[URLPattern] = [
     path("cap/alerts.atom", CapFeed.as_view(), name="api-cap-feed"),
     path("cap/alerts/<str:identifier>.xml", CapMessage.as_view(), name="api-cap-message"),
+    path("ingest/cap-alert", CapIntake.as_view(), name="api-ingest-cap-alert"),
     path("eido/incidents/<str:ref>", EidoIncident.as_view(), name="api-eido-incident"),
     # Other people's clients put a slash at the end of the address they are given.
     re_path(r"^ogc/?$", ogc.Landing.as_view(), name="api-ogc"),
