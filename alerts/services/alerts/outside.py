@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from alerts import events
 from alerts.choices import Level
 from alerts.models import Alert, AlertLog, AlertState
-from alerts.services.alerts.opening import MOST_TITLE
+from alerts.services.alerts.joining import MOST_TITLE
 from alerts.services.alerts.recording import announce, write
 from alerts.services.alerts.refiring import worsen
 from alerts.services.alerts.resolving import close
