@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -50,7 +52,7 @@ class Intake(APIView):
 
     authentication_classes = [KeyAuthentication]
     permission_classes = [HasScope]
-    parser_classes = ENVELOPES
+    parser_classes: Sequence[type[BaseParser]] = ENVELOPES
     scope = Scope.INCIDENTS_WRITE
     max_body_bytes = SINGLE_MAX_BYTES
     kind: ClassVar[str]

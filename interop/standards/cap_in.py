@@ -95,7 +95,6 @@ def read(raw: bytes) -> dict[str, Any]:
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     parser.StartDoctypeDeclHandler = reader.refuse_dtd
     parser.EntityDeclHandler = reader.refuse_dtd
-    parser.ExternalEntityRefHandler = reader.refuse_dtd
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.characters
     try:
