@@ -68,6 +68,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "suppress_places",
             "hand_over",
             "mend_messages",
+            "share",
+            "read_records",
         }
     )
     | _PATROL
@@ -86,6 +88,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "suppress_places",
             "hand_over",
             "mend_messages",
+            "share",
+            "read_records",
         }
     )
     | _PATROL
@@ -111,7 +115,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     | _HEARS_ALERTS
     | {"raise_alert", "override_alert"},
     Role.OFFICER: frozenset({"move", "annotate", "act_in_field", "report_position", "raise_sos"}),
-    Role.AUDITOR: frozenset({"read_audit", "watch_units", "see_alerts"}),
+    Role.AUDITOR: frozenset({"read_audit", "read_records", "watch_units", "see_alerts"}),
     Role.PARTNER: frozenset(),
 }
 
@@ -162,6 +166,10 @@ _WRITTEN_BY_SERVICES = frozenset(
         "interop.webhookattempt",
         "interop.webhooksecret",
         "interop.keyusage",
+        "interop.agreementversion",
+        "interop.signature",
+        "interop.readrecord",
+        "interop.systemprobe",
         "patrol.assignment",
         "patrol.assignmentlog",
         "patrol.fieldaction",
@@ -215,6 +223,8 @@ _NEVER_REMOVED = frozenset(
         "interop.partner",
         "interop.partnerkey",
         "interop.webhooksubscription",
+        "interop.sharingagreement",
+        "interop.externalsystem",
         "patrol.station",
         "patrol.vehicle",
         "patrol.team",
@@ -236,6 +246,8 @@ _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
     "incidents.source": _EDIT,
     "incidents.rejectedrow": frozenset({"view", "change"}),
     "incidents.importrun": frozenset({"view", "add", "change"}),
+    "interop.sharingagreement": _EDIT,
+    "interop.externalsystem": _EDIT,
     "patrol.station": _EDIT,
     "patrol.vehicle": _EDIT,
     "patrol.team": _EDIT,

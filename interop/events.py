@@ -6,3 +6,9 @@ FEED_BACK = "feed.back"  # {"feed", "minutes"}: how long it had been silent
 WEBHOOK_TESTED = "webhook.tested"  # {"webhook"}: somebody asked for a test; subject is the webhook, here and below
 WEBHOOK_DISABLED = "webhook.disabled"  # {"webhook", "name", "because", "since"}: it failed for days, and is switched off
 WEBHOOK_ENDED = "webhook.ended"  # {"webhook", "name"}: the receiver answered 410
+
+# {"agreement", "version", "title", "giver", "receiver"}; subject is the agreement, the agency the giving one
+SHARING_PROPOSED = "sharing.proposed"
+SHARING_CHANGED = "sharing.changed"
+SHARING_AGREED = "sharing.agreed"
+SHARING_REVOKED = "sharing.revoked"

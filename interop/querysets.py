@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import connection, models
+from django.db.models import Q
 from rest_framework_api_key.crypto import KeyGenerator
 from rest_framework_api_key.models import BaseAPIKeyManager
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
         InboxMessage,
         KeyUsage,
         PartnerKey,
+        ReadRecord,
         RequestLog,
+        SharingAgreement,
         WebhookDelivery,
         WebhookSubscription,
     )
@@ -133,3 +137,31 @@ class UsageQuerySet(models.QuerySet["KeyUsage"]):
     def visible_to(self, viewer: object) -> UsageQuerySet:
         agencies = jurisdiction_of(viewer).agency_ids
         return self.all() if agencies is None else self.filter(key__partner__agency_id__in=sorted(agencies))
+
+
+class AgreementQuerySet(models.QuerySet["SharingAgreement"]):
+    def visible_to(self, viewer: object) -> AgreementQuerySet:
+        """Those an agency of the viewer's is a side of; a key sees no agreement that names another system than its own."""
+        agencies = jurisdiction_of(viewer).agency_ids
+        rows = self if agencies is None else self.filter(Q(giver__in=sorted(agencies)) | Q(receiver__in=sorted(agencies)))
+        partner = getattr(viewer, "partner_id", None)
+        return rows if partner is None else rows.filter(Q(partner=None) | Q(partner=partner))
+
+    def in_force(self, *, at: datetime) -> AgreementQuerySet:
+        return self.filter(state="in_force", starts_at__lte=at, ends_at__gt=at)
+
+    def with_sides(self) -> AgreementQuerySet:
+        return self.select_related("giver", "receiver", "partner", "created_by", "revoked_by")
+
+
+class ReadQuerySet(models.QuerySet["ReadRecord"]):
+    def visible_to(self, viewer: object) -> ReadQuerySet:
+        """Reads by systems of the viewer's agencies, and reads through agreements one of them is a side of."""
+        agencies = jurisdiction_of(viewer).agency_ids
+        if agencies is None:
+            return self
+        mine = apps.get_model("interop", "SharingAgreement").objects.visible_to(viewer).order_by()
+        return self.filter(Q(agency_id__in=sorted(agencies)) | Q(agreement_id__in=mine.values("pk")))
+
+    def of_incident(self, pk: int) -> ReadQuerySet:
+        return self.filter(incident_ids__contains=[pk])

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from interop.services import forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
 from interop.services.request_log import count_usage, keep_log
+from interop.services.sharing.reads import keep_reads
 from interop.services.webhooks import forget_old_deliveries
 
 
@@ -45,3 +46,9 @@ def keep_request_log() -> None:
 @shared_task(name="interop.count_usage")
 def count_key_usage() -> None:
     count_usage()
+
+
+@shared_task(name="interop.keep_reads")
+def keep_reads_task() -> None:
+    """Once an hour: days of the record of reads are made ahead, old ones go."""
+    keep_reads()

@@ -58,6 +58,7 @@ app.conf.beat_schedule = {
     "oncall: holes": {"task": "alerts.look_for_holes", "schedule": crontab(hour="7", minute="30"), "options": {"expire_seconds": 43200}},
     "feeds: silence": {"task": "interop.look_for_silence", "schedule": 30.0, "options": {"expire_seconds": 28}},
     "calls: days": {"task": "interop.keep_request_log", "schedule": crontab(minute="15"), "options": {"expire_seconds": 3000}},
+    "reads: days": {"task": "interop.keep_reads", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "calls: counted": {
         "task": "interop.count_usage",
         "schedule": crontab(minute="*/5"),

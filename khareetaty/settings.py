@@ -191,6 +191,8 @@ REST_FRAMEWORK = {
 RATE_LIMIT_PREFIX = "limit"  # of the buckets in Redis
 REQUEST_LOG_EVERY_S = env.float("REQUEST_LOG_EVERY_S", default=0.5)  # how much of the log a killed process may take with it
 REQUEST_LOG_KEEP_DAYS = env.int("REQUEST_LOG_KEEP_DAYS", default=90)  # whole days are dropped after it
+READS_KEEP_DAYS = env.int("READS_KEEP_DAYS", default=90)  # which incidents partners read by their own right
+SHARED_READS_KEEP_DAYS = env.int("SHARED_READS_KEEP_DAYS", default=730)  # and through agreements; whole days are dropped after it
 SPECTACULAR_SETTINGS = {
     "TITLE": "Khareetaty",
     "VERSION": "1",
@@ -221,6 +223,7 @@ SPECTACULAR_SETTINGS = {
         "KindEnum": "incidents.models.surfaces.Surface.Kind",
         "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
         "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
+        "AgreementStateEnum": "interop.models.sharing.SharingAgreement.State",
         "WebhookStateEnum": "interop.models.webhooks.WebhookSubscription.State",
         "WebhookDeliveryStateEnum": "interop.models.webhooks.WebhookDelivery.State",
         "WebhookTriggerEnum": "interop.models.webhooks.WebhookDelivery.Trigger",

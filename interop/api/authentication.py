@@ -129,3 +129,8 @@ class HasScope(BasePermission):
 def viewer_of(request: Request) -> Any:
     """Whoever the rows are shown to: the key, or the person."""
     return request.auth if isinstance(request.auth, PartnerKey) else request.user
+
+
+def request_id_of(request: Request) -> str:
+    """The id that the answer, the log of calls and the record of reads have in common."""
+    return str(getattr(request, "request_id", ""))

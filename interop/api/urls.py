@@ -74,6 +74,7 @@ urlpatterns.append(path("patrol/", include("interop.api.patrol.urls")))
 urlpatterns.append(path("", include("interop.api.alerts.urls")))
 urlpatterns.append(path("external/", include("interop.api.external.urls")))
 urlpatterns.append(path("", include("interop.api.urls_webhooks")))
+urlpatterns.append(path("", include("interop.api.urls_sharing")))
 for kind, single, batch in intake_views():
     urlpatterns += [
         path(f"ingest/{kind}", single.as_view(), name=f"api-ingest-{kind}"),

@@ -4,10 +4,12 @@ from interop.models.inbox import InboxMessage
 from interop.models.jobs import BatchJob, BatchRow
 from interop.models.limits import KeyUsage, RateOverride, RatePlan, RequestLog
 from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision
+from interop.models.sharing import AgreementVersion, Part, ReadRecord, SharingAgreement, Signature
 from interop.models.webhooks import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
 from interop.scopes import Scope
 
 __all__ = [
+    "AgreementVersion",
     "BatchJob",
     "BatchRow",
     "CapMessage",
@@ -17,13 +19,17 @@ __all__ = [
     "InboxMessage",
     "KeyUsage",
     "Kind",
+    "Part",
     "Partner",
     "PartnerKey",
     "Precision",
     "RateOverride",
     "RatePlan",
+    "ReadRecord",
     "RequestLog",
     "Scope",
+    "SharingAgreement",
+    "Signature",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookSecret",

@@ -53,16 +53,21 @@ _COPY = f"COPY interop_requestlog ({', '.join(Call._fields)}) FROM STDIN"
 
 
 class RequestLogWriter:
-    def __init__(self) -> None:
-        self._waiting: deque[Call] = deque(maxlen=MOST_WAITING)
+    """Rows (named tuples) that wait for the next COPY; the record of reads has one of its own (``services.sharing.reads``)."""
+
+    def __init__(
+        self, *, copy: str = _COPY, name: str = "request-log", most_waiting: int = MOST_WAITING, most_at_once: int = MOST_AT_ONCE
+    ) -> None:
+        self._copy, self._name, self._most_waiting, self._most_at_once = copy, name, most_waiting, most_at_once
+        self._waiting: deque[Any] = deque(maxlen=most_waiting)
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._starting = threading.Lock()
         self.dropped = 0
 
-    def note(self, call: Call) -> None:
+    def note(self, call: Any) -> None:
         """Costs an append; the thread is started by the process's first call."""
-        if len(self._waiting) == MOST_WAITING:
+        if len(self._waiting) == self._most_waiting:
             self.dropped += 1
         self._waiting.append(call)
         if self._thread is None and settings.REQUEST_LOG_EVERY_S > 0:
@@ -72,13 +77,13 @@ class RequestLogWriter:
         """Write what waits, on the calling thread's connection; how many rows. Rows that cannot be written go on waiting."""
         written = 0
         while self._waiting:
-            batch = [self._waiting.popleft() for _n in range(min(len(self._waiting), MOST_AT_ONCE))]
+            batch = [self._waiting.popleft() for _n in range(min(len(self._waiting), self._most_at_once))]
             try:
-                with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+                with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
                     for call in batch:
                         copy.write_row(call)
             except UNWRITTEN:
-                room = MOST_WAITING - len(self._waiting)
+                room = self._most_waiting - len(self._waiting)
                 self.dropped += max(len(batch) - room, 0)
                 self._waiting.extendleft(reversed(batch[-room:] if room else []))
                 raise
@@ -88,7 +93,7 @@ class RequestLogWriter:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
                 atexit.register(self._finish)
 
@@ -102,7 +107,7 @@ class RequestLogWriter:
         try:
             self.flush()
         except UNWRITTEN as error:
-            logger.warning("the request log waits (%d rows): %s", len(self._waiting), error)
+            logger.warning("%s waits (%d rows): %s", self._name, len(self._waiting), error)
             connection.close()
 
     def _finish(self) -> None:

@@ -7,23 +7,21 @@ from operator import itemgetter
 from typing import Any
 
 from django.db.models import F, FloatField, Func, Q, QuerySet
-from django.http import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from geography.models import Zone
 from incidents.lifecycle import OPEN, Disposition, State
 from incidents.models import Incident, IncidentType
 from incidents.models.incident import make_ref
+from interop.api.authentication import request_id_of
 from interop.api.external import answers
 from interop.api.external.asked import BBOX, ZONE, before, choices, numbers, since, words
 from interop.api.external.book import Book, book
-from interop.api.external.documents import details, lists
 from interop.api.external.views import Table, span
 from interop.api.serializers import PointSerializer
 from interop.models import Precision, Scope
 from interop.precision import inside, is_exact, told
+from interop.services.sharing.reads import note_own
 
 Read = Callable[..., Any]
 _ZONES = {"governorate": "governorate_id", "area": "area_id", "block": "block_id", "sector": "sector_id"}
@@ -31,8 +29,9 @@ _TIMES = (
     "occurred_at", "reported_at", "received_at", "classified_at", "queued_at", "dispatched_at", "en_route_at", "on_scene_at", "cleared_at",
     "closed_at", "reopened_at", "changed_at",
 )  # fmt: skip
-_ADDRESS = ("address", "address_block", "address_street", "address_jadda", "address_building", "paci_number")
-WITHHELD = frozenset({*_ADDRESS, "description", "block", "sector"})  # from keys of less than exact precision
+ADDRESS = ("address", "address_block", "address_street", "address_jadda", "address_building", "paci_number")
+WITHHELD = frozenset({*ADDRESS, "description", "block", "sector"})  # from keys of less than exact precision
+OF_AN_AGREEMENT = frozenset({"agreement"})
 PLACE = ("lon", "lat", "region_id", "area_id")
 
 
@@ -76,6 +75,11 @@ class ExternalIncidentSerializer(serializers.Serializer[Incident]):
     reopened_at = serializers.DateTimeField(allow_null=True)
     changed_at = serializers.DateTimeField()
     is_synthetic = serializers.BooleanField(help_text="Made up, for demonstration.")
+    agreement = serializers.CharField(
+        allow_null=True,
+        help_text="The sharing agreement, and its version, by which you are told this; null: it is your own agency's. What an agreement"
+        " does not tell is null.",
+    )
 
 
 # What each field needs of a row, and how it is read from it; the first argument is the book.
@@ -156,7 +160,8 @@ class Incidents(Table):
 
     @property
     def withheld(self) -> frozenset[str]:
-        return frozenset() if is_exact(self.key) else WITHHELD
+        """Told as null. An own row is of no agreement."""
+        return OF_AN_AGREEMENT if is_exact(self.key) else OF_AN_AGREEMENT | WITHHELD
 
     def fetch(self, rows: QuerySet[Any], names: Sequence[str], order: str | None) -> Any:
         needs = list(dict.fromkeys([*self.needs(names), *([order] if order else []), "id"]))
@@ -172,10 +177,16 @@ class Incidents(Table):
         return [row[self.at[column]], row[self.at["id"]]]
 
     def shape(self, rows: Any, names: Sequence[str]) -> list[answers.Row]:
+        self.put_on_record(rows)
         try:
             return self.named(rows, names, book())
         except KeyError:  # a code that is younger than the book
             return self.named(rows, names, book(anew=True))
+
+    def put_on_record(self, rows: Any) -> None:
+        """Who was told what can be looked up afterwards."""
+        ids = [row[self.at["id"]] for row in rows]
+        note_own(self.key, ids, door=f"external/incidents.{self.wanted}", request_id=request_id_of(self.request))
 
     def named(self, rows: Any, names: Sequence[str], codes: Book) -> list[answers.Row]:
         columns: list[Sequence[Any]] = []
@@ -199,18 +210,3 @@ class Incidents(Table):
         by_area = self.precision == Precision.AREA
         labels = [codes.zones[row[area]].label if row[area] is not None else None for row in rows] if by_area else []
         return [{"longitude": place[0], "latitude": place[1]} if place else None for place in told(points, srids, labels, self.precision)]
-
-
-class IncidentList(Incidents):
-    @lists(Incidents, operation="pull_incidents", summary="Incidents, the newest first", row=ExternalIncidentSerializer)
-    def get(self, request: Request, format: str | None = None) -> HttpResponseBase:
-        return self.answer(request)
-
-
-class IncidentDetail(Incidents):
-    @details(
-        Incidents, operation="pull_incident", summary="One incident by its reference", row=ExternalIncidentSerializer,
-        id_parameter=OpenApiParameter("ref", str, OpenApiParameter.PATH, description="The reference people read out."),
-    )  # fmt: skip
-    def get(self, request: Request, ref: str, format: str | None = None) -> HttpResponseBase:
-        return self.one(Incident.objects.visible_to(self.key).by_ref(ref))

@@ -7,9 +7,9 @@ from drf_spectacular.utils import extend_schema
 
 from interop.api.external.alerts import AlertDetail, AlertList
 from interop.api.external.analysis import ForecastList, HotSpotDetail, HotSpotList
-from interop.api.external.incidents import IncidentDetail, IncidentList
 from interop.api.external.risk import RiskList
 from interop.api.external.service import Coverage, Health
+from interop.api.external.shared import IncidentDetail, IncidentList
 from interop.api.external.zones import ZoneList
 
 _FORMAT = r"\.(?P<format>json|geojson|csv)"
