@@ -40,6 +40,7 @@ from incidents.tests.issued import rows_of_trust
 from interop.models import WebhookAttempt, WebhookSecret
 from interop.tests.calls import rows_of_calls
 from interop.tests.inbound_rows import rows_of_inbound
+from interop.tests.sharing_rows import rows_of_sharing
 from interop.tests.webhooks.rows import rows_of_webhooks
 from patrol.models import Position, RoadClosure, RoadNetwork
 from patrol.tests.dispatch import rows_of_dispatch
@@ -166,6 +167,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_inbound(cast, places, police_112, incident, report())
     rows_of_webhooks(cast, places)
     rows_of_calls(cast, places)
+    rows_of_sharing(cast, incident)
     return incident
 
 
