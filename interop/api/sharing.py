@@ -26,7 +26,6 @@ from interop.services.sharing.agreements import MAX_REASON, terms_of
 
 MAX_PK = 2**63 - 1
 STANDINGS = ["proposed", "ahead", "holds", "ended", "revoked"]
-_CODES = {"child": serializers.CharField(max_length=64), "max_length": 500}
 
 
 class SignatureSerializer(serializers.Serializer[Signature]):
@@ -86,10 +85,10 @@ class TermsSerializer(serializers.Serializer[Any]):
     receiver = serializers.CharField(max_length=32, help_text="The agency whose systems are told.")
     partner = serializers.CharField(max_length=24, required=False, allow_null=True, help_text="Only this system of it.")
     all_types = serializers.BooleanField(default=False)
-    types = serializers.ListField(**_CODES, required=False)
-    categories = serializers.ListField(**_CODES, required=False)
+    types = serializers.ListField(child=serializers.CharField(max_length=64), required=False, max_length=500)
+    categories = serializers.ListField(child=serializers.CharField(max_length=64), required=False, max_length=500)
     all_governorates = serializers.BooleanField(default=False)
-    governorates = serializers.ListField(**_CODES, required=False)
+    governorates = serializers.ListField(child=serializers.CharField(max_length=64), required=False, max_length=500)
     parts = serializers.ListField(child=serializers.ChoiceField(choices=Part.choices), required=False)
     precision = serializers.ChoiceField(choices=Precision.choices, default=Precision.AREA)
     occurred_from = serializers.DateTimeField(required=False, allow_null=True)
