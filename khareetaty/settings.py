@@ -223,6 +223,7 @@ SPECTACULAR_SETTINGS = {
         "KindEnum": "incidents.models.surfaces.Surface.Kind",
         "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
         "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
+        "PrecisionEnum": "interop.models.partners.Precision",
         "AgreementStateEnum": "interop.models.sharing.SharingAgreement.State",
         "WebhookStateEnum": "interop.models.webhooks.WebhookSubscription.State",
         "WebhookDeliveryStateEnum": "interop.models.webhooks.WebhookDelivery.State",

@@ -262,5 +262,5 @@ class ReadRecordAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         read = super().get_object(request, object_id, from_field)
         if read is not None:
-            read.viewer = request.user  # type: ignore[attr-defined]
+            read.viewer = request.user
         return read

@@ -37,7 +37,7 @@ class SignatureSerializer(serializers.Serializer[Signature]):
         return "" if self.context.get("for_key") else str(signature.by)
 
 
-class AgreementSerializer(serializers.Serializer[SharingAgreement]):
+class SharingAgreementSerializer(serializers.Serializer[SharingAgreement]):
     id = serializers.IntegerField()
     code = serializers.CharField(help_text="As it stands on each incident that is told through it: its number and version.")
     title = serializers.CharField()
@@ -73,10 +73,10 @@ class AgreementSerializer(serializers.Serializer[SharingAgreement]):
     @extend_schema_field(SignatureSerializer(many=True))
     def get_signatures(self, agreement: SharingAgreement) -> list[dict[str, Any]]:
         of_this = [one for one in agreement.signatures.all() if one.version == agreement.version]
-        return list(SignatureSerializer(of_this, many=True, context=self.context).data)
+        return list(SignatureSerializer(of_this, many=True, context=self.context).data)  # type: ignore[arg-type]
 
 
-class TermsSerializer(serializers.Serializer[Any]):
+class SharingTermsSerializer(serializers.Serializer[Any]):
     """The terms. Types and governorates are named, or `all_types`, `all_governorates` say that every one is meant."""
 
     title = serializers.CharField(max_length=120)
@@ -110,7 +110,7 @@ class TermsSerializer(serializers.Serializer[Any]):
         return AgreementTerms(**given)
 
 
-class AgreementChangeSerializer(TermsSerializer):
+class SharingChangeSerializer(SharingTermsSerializer):
     """What is not said stays as it is."""
 
     def get_fields(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Agreements(GenericAPIView[SharingAgreement]):
     permission_classes = [HasScope, PeopleWrite]
     scope = Scope.INCIDENTS_READ
     people_may_read = True
-    serializer_class = AgreementSerializer
+    serializer_class = SharingAgreementSerializer
     queryset = SharingAgreement.objects.none()
 
     @property
@@ -203,11 +203,11 @@ class AgreementList(Agreements):
         operation_id="propose_agreement",
         tags=["sharing"],
         summary="Propose an agreement (people only)",
-        request=TermsSerializer,
-        responses={201: AgreementSerializer},
+        request=SharingTermsSerializer,
+        responses={201: SharingAgreementSerializer},
     )
     def post(self, request: Request) -> Response:
-        asked = TermsSerializer(data=request.data)
+        asked = SharingTermsSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return self.told(propose_agreement(terms=asked.terms(), by=self.person).pk, status=201)
 
@@ -223,11 +223,11 @@ class AgreementDetail(Agreements):
         operation_id="change_agreement",
         tags=["sharing"],
         summary="Change its terms (people only): both sides sign again, and nothing is read through it until they have",
-        request=AgreementChangeSerializer,
+        request=SharingChangeSerializer,
     )
     def patch(self, request: Request, pk: int) -> Response:
         agreement = self.found(pk)
-        asked = AgreementChangeSerializer(data=request.data)
+        asked = SharingChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return self.told(change_agreement(agreement=agreement, terms=asked.terms(agreement), by=self.person).pk)
 

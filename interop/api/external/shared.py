@@ -176,11 +176,11 @@ class IncidentDetail(OwnAndShared):
     )  # fmt: skip
     def get(self, request: Request, ref: str, format: str | None = None) -> HttpResponseBase:
         try:
-            return self.one(self.visible().by_ref(ref))  # type: ignore[attr-defined]
+            return self.one(Incident.objects.visible_to(self.key).by_ref(ref))
         except Http404:
             self.grants = grants_for(self.key)
             for part in (Through(self, grant) for grant in self.grants):
-                rows = part.visible().by_ref(ref)  # type: ignore[attr-defined]
+                rows = part.visible().by_ref(ref)
                 if rows.exists():
                     return part.one(rows)
             raise

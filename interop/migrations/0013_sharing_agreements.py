@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
         ('accounts', '0002_token_sessions'),
         ('geography', '0002_gazetteer_edition'),
         ('incidents', '0015_duplicate_candidates'),
-        ('interop', '0011_limits_and_the_request_log'),
+        ('interop', '0012_cap_messages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
