@@ -224,7 +224,6 @@ SPECTACULAR_SETTINGS = {
         "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
         "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
         "PrecisionEnum": "interop.models.partners.Precision",
-        "AgreementStandingEnum": ["proposed", "ahead", "holds", "ended", "revoked"],
         "AgreementStateEnum": "interop.models.sharing.SharingAgreement.State",
         "WebhookStateEnum": "interop.models.webhooks.WebhookSubscription.State",
         "WebhookDeliveryStateEnum": "interop.models.webhooks.WebhookDelivery.State",

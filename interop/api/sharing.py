@@ -55,7 +55,9 @@ class SharingAgreementSerializer(serializers.Serializer[SharingAgreement]):
     ends_at = serializers.DateTimeField()
     version = serializers.IntegerField()
     state = serializers.ChoiceField(choices=SharingAgreement.State.choices)
-    standing = serializers.ChoiceField(choices=STANDINGS, help_text="What the state means now: `holds` alone lets anything be read.")
+    stands = serializers.ChoiceField(
+        choices=STANDINGS, source="standing", help_text="What the state means now: `holds` alone lets anything be read."
+    )
     signatures = serializers.SerializerMethodField(help_text="Of this version.")
     changed_at = serializers.DateTimeField()
     revoked_at = serializers.DateTimeField(allow_null=True)

@@ -449,18 +449,18 @@ def test_an_agreement_is_proposed_signed_changed_and_revoked_by_api(chiefs, cast
     made = send(giver, AGREEMENTS, body)
     assert made.status_code == 201, made.content
     pk = made.json()["id"]
-    assert (made.json()["types"], made.json()["governorates"], made.json()["standing"]) == (["burglary"], ["T-HA"], "proposed")
+    assert (made.json()["types"], made.json()["governorates"], made.json()["stands"]) == (["burglary"], ["T-HA"], "proposed")
     for chief in chiefs:
         answer = send(chief, f"{AGREEMENTS}/{pk}/sign", {"version": 1})
         assert answer.status_code == 200, answer.content
-    assert answer.json()["standing"] == "holds" and [one["side"] for one in answer.json()["signatures"]] == ["giver", "receiver"]
+    assert answer.json()["stands"] == "holds" and [one["side"] for one in answer.json()["signatures"]] == ["giver", "receiver"]
     assert refs(caller.get(PATH)) == [incident.ref]
     mine = caller.get("sharing/agreements").json()["results"]
     assert [one["code"] for one in mine] == [f"SA-{pk}/1"] and {one["by"] for one in mine[0]["signatures"]} == {""}
     changed = send(receiver, f"{AGREEMENTS}/{pk}", {"parts": []}, "patch").json()
-    assert (changed["version"], changed["standing"], changed["types"]) == (2, "proposed", ["burglary"])
+    assert (changed["version"], changed["stands"], changed["types"]) == (2, "proposed", ["burglary"])
     assert send(giver, f"{AGREEMENTS}/{pk}/sign", {"version": 1}).status_code == 409
-    assert send(giver, f"{AGREEMENTS}/{pk}/revoke", {"reason": "Over"}).json()["standing"] == "revoked"
+    assert send(giver, f"{AGREEMENTS}/{pk}/revoke", {"reason": "Over"}).json()["stands"] == "revoked"
     assert send(cast.dispatcher, AGREEMENTS, body).status_code == 403
     assert caller.post("sharing/agreements", body).status_code == 403
     assert send(giver, AGREEMENTS, {**body, "types": ["no-such"]}).status_code == 422
