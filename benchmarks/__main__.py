@@ -28,6 +28,7 @@ SUITES = (
     "dosage",
     "intake",
     "external",
+    "limits",
     "live",
     "positions",
     "sos",

@@ -32,11 +32,13 @@ from accounts.models import Agency
 from geography.models import Region
 from incidents.services.vocabulary import ensure_vocabulary
 from incidents.models import Source
-from interop.models import Partner
+from interop.models import Partner, RatePlan
 from interop.services import issue_key
 ensure_vocabulary()
 region, police = Region.objects.get(is_default=True), Agency.objects.get(slug="police")
+plan = RatePlan.objects.get_or_create(name="Bench", defaults={"per_minute": 600_000, "burst": 600_000})[0]
 partner = Partner.objects.filter(slug="bench").first() or Partner.objects.create(slug="bench", name="Bench", agency=police, region=region)
+Partner.objects.filter(pk=partner.pk).update(rate_plan=plan)
 Source.objects.get_or_create(slug="bench", defaults={"name": "Bench", "agency": police, "region": region})
 scopes = ["incidents:read", "hotspots:read", "alerts:read", "forecasts:read"]
 for precision in ("exact", "100m", "area"):

@@ -41,7 +41,7 @@ class Web(ASGIHandler):
     def __init__(self, *, threads: int) -> None:
         # Not the parent's own: it would load the middleware for asynchronous use.
         self.load_middleware(is_async=False)
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="web", initializer=_keep_connections)
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="web", initializer=keep_connections)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         limit = settings.API_MAX_BYTES if scope["path"].startswith(API) else settings.IMPORT_MAX_BYTES + 2**20
@@ -63,7 +63,7 @@ class Web(ASGIHandler):
 
     def _answer(self, scope: Mapping[str, Any], body: Any) -> Any:
         """On the request's thread: everything from the URL to the answer's last byte, unless it is streamed."""
-        _drop_dead_connections()
+        drop_dead_connections()
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
@@ -112,14 +112,14 @@ def _too_large(scope: Mapping[str, Any], limit: int) -> HttpResponse:
     return response
 
 
-def _keep_connections() -> None:
+def keep_connections() -> None:
     """At a thread's start: its connections outlive the request."""
     for alias in connections:
         connection = connections[alias]
         connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
 
 
-def _drop_dead_connections() -> None:
+def drop_dead_connections() -> None:
     """A server that went away has said so: there is something to read on a connection that asked nothing."""
     for connection in connections.all(initialized_only=True):
         if connection.connection is None or connection.connection.closed:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from django.contrib.gis.db.models.functions import SnapToGrid, Transform
 from django.contrib.gis.geos import Polygon
-from django.db.models import Case, F, QuerySet, When
+from django.db.models import Case, F, FloatField, Func, Q, QuerySet, When
 from pyproj import Transformer
 
 from geography.models import Region, Zone
@@ -41,15 +41,24 @@ def inside(
     rows: QuerySet[Any], box: Polygon, precision: str, *, point: str = "location", region: str | None = "region_id", area: str = "area_id"
 ) -> QuerySet[Any]:
     """The rows whose place, as it is told, lies in ``box``. ``region`` is ``None`` for rows that know none: the default one."""
+    west, south, east, north = box.extent
     if precision == Precision.EXACT:
-        return rows.filter(**{f"{point}__intersects": box})
+        # The index knows single precision: it finds, and two plain comparisons make sure. ST_Intersects says the same, but is reckoned so
+        # dear that the planner then reads whole indexes, or asks for a second processor, to spare a hundred calls of it. The CASE keeps
+        # it from believing that a comparison it knows nothing of leaves one row in two hundred.
+        sure = Q(**{f"{point}_x__range": (west, east), f"{point}_y__range": (south, north)})
+        rows = rows.alias(**{f"{point}_x": _axis("ST_X", point), f"{point}_y": _axis("ST_Y", point)})
+        return rows.filter(**{f"{point}__bboverlaps": box}).filter(Case(When(sure, then=True), default=False))
     if precision == Precision.AREA:
         areas = Zone.objects.filter(level=Zone.Level.AREA, label_point__intersects=box).values_list("pk", flat=True)
         return rows.filter(**{f"{area}__in": list(areas)})
-    west, south, east, north = box.extent
     wide = Polygon.from_bbox((west - _MARGIN_DEGREES, south - _MARGIN_DEGREES, east + _MARGIN_DEGREES, north + _MARGIN_DEGREES))
     wide.srid = 4326
     return rows.filter(**{f"{point}__bboverlaps": wide}).alias(told_place=_snapped(point, region)).filter(told_place__intersects=box)
+
+
+def _axis(function: str, point: str) -> Func:
+    return Func(F(point), function=function, output_field=FloatField())
 
 
 def _snapped(point: str, region: str | None) -> Any:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
 from rest_framework_api_key.crypto import KeyGenerator
@@ -31,8 +33,17 @@ SELECT key.xmin::text, key.ctid::text, partner.xmin::text, partner.ctid::text,
 FROM interop_partnerkey key JOIN interop_partner partner ON partner.id = key.partner_id
 WHERE key.prefix = %s
 """
-# What this process knows of keys, each with the version it was read at.
-_seen: dict[str, tuple[tuple[Any, ...], PartnerKey]] = {}
+
+
+class _Seen(NamedTuple):
+    """What this process knows of a key: when it last asked (by its own clock), the version it was told, the key as it then was."""
+
+    asked_at: float
+    version: tuple[Any, ...]
+    key: PartnerKey
+
+
+_seen: dict[str, _Seen] = {}
 
 
 class PartnerKeyManager(BaseAPIKeyManager):
@@ -51,28 +62,38 @@ class PartnerKeyManager(BaseAPIKeyManager):
     def presented(self, secret: str) -> PartnerKey | None:
         """The key that ``secret`` opens, revoked or not, with its partner and governorates; ``None`` for a wrong one.
 
-        Every call asks the database, so a revocation holds at the next request; the row is only read anew when it or its partner
-        has changed (``xmin`` and ``ctid`` say which version of a row this is) or its governorates have.
+        The database is asked at most every ``KEYS_KNOWN_S`` seconds, so that is how long a revocation may need to hold in every process.
+        The row is only read anew when it or its partner has changed (``xmin`` and ``ctid`` say which version of a row this is) or its
+        governorates have.
         """
         prefix, dot, _rest = secret.partition(".")
         if not dot or len(prefix) != self.key_generator.prefix_length or not prefix.isalnum() or not secret.isascii():
             return None
+        known = _seen.get(prefix)
+        if known is None or time.monotonic() - known.asked_at >= settings.KEYS_KNOWN_S:
+            known = self._ask(prefix, known)
+            if known is None:
+                _seen.pop(prefix, None)
+                return None
+            if len(_seen) > 10_000:
+                _seen.clear()
+            _seen[prefix] = known
+        return known.key if self.key_generator.verify(secret, known.key.hashed_key) else None
+
+    def _ask(self, prefix: str, known: _Seen | None) -> _Seen | None:
+        asked_at = time.monotonic()  # before the question: the answer is at least as young
         with connection.cursor() as cursor:
             cursor.execute(_VERSION, [prefix])
             version = cursor.fetchone()
         if version is None:
             return None
-        known = _seen.get(prefix)
-        if known is None or known[0] != version:
-            key: Any = self.select_related("partner__agency", "partner__region").filter(prefix=prefix).first()
-            if key is None:
-                return None
-            key.governorate_ids = version[-1]
-            if len(_seen) > 10_000:
-                _seen.clear()
-            known = (version, key)
-            _seen[prefix] = known
-        return known[1] if self.key_generator.verify(secret, known[1].hashed_key) else None
+        if known is not None and known.version == version:
+            return known._replace(asked_at=asked_at)
+        key: Any = self.select_related("partner__agency", "partner__region").filter(prefix=prefix).first()
+        if key is None:
+            return None
+        key.governorate_ids = version[-1]
+        return _Seen(asked_at, version, key)
 
 
 class InboxQuerySet(models.QuerySet["InboxMessage"]):

@@ -189,6 +189,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 RATE_LIMIT_PREFIX = "limit"  # of the buckets in Redis
+KEYS_KNOWN_S = env.float("KEYS_KNOWN_S", default=0.5)  # how long a process goes by what it knows of a key: a revocation holds after it
 REQUEST_LOG_EVERY_S = env.float("REQUEST_LOG_EVERY_S", default=0.5)  # how much of the log a killed process may take with it
 REQUEST_LOG_KEEP_DAYS = env.int("REQUEST_LOG_KEEP_DAYS", default=90)  # whole days are dropped after it
 READS_KEEP_DAYS = env.int("READS_KEEP_DAYS", default=90)  # which incidents partners read by their own right

@@ -7,6 +7,7 @@ from core.api.views import nothing_here
 from core.live.views import live_events
 
 urlpatterns = [
+    path("api/v1/", include("interop.api.urls")),
     path("livez", core_views.livez, name="livez"),
     path("readyz", core_views.readyz, name="readyz"),
     path("live/events", live_events, name="live-events"),
@@ -14,7 +15,6 @@ urlpatterns = [
     path("admin/login/", RedirectView.as_view(pattern_name="sign-in", query_string=True)),
     path("admin/", admin.site.urls),
     path("map/tiles/", include("geography.urls")),
-    path("api/v1/", include("interop.api.urls")),
     re_path(r"^api/(?P<rest>.*)$", nothing_here),
     path("", include("dashboard.urls_map")),
     path("", include("dashboard.urls_trust")),

@@ -157,6 +157,7 @@ def note_use(*, key: PartnerKey) -> None:
     if key.last_used_at is None or now - key.last_used_at > USE_IS_NOTED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_IS_NOTED_EVERY)
         PartnerKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+        key.last_used_at = now
 
 
 def networks_of(given: Sequence[str]) -> list[str]:

@@ -71,9 +71,9 @@ class HotSpots(Table):
             rows = rows.filter(governorate__in=ids) | rows.filter(area__in=ids)
         if "change" in given:
             rows = rows.filter(change__in=given["change"])
-        if "bbox" in given:
-            rows = inside(rows, given["bbox"], self.precision, point="hull" if self.precision == Precision.EXACT else "centre")
-        return rows
+        if "bbox" in given and self.precision == Precision.EXACT:
+            return rows.filter(hull__intersects=given["bbox"])
+        return inside(rows, given["bbox"], self.precision, point="centre") if "bbox" in given else rows
 
     def shape(self, rows: Any, names: Sequence[str]) -> list[answers.Row]:
         shaped = self.serializer_class(rows, many=True).data
