@@ -42,6 +42,8 @@ def inside(
 ) -> QuerySet[Any]:
     """The rows whose place, as it is told, lies in ``box``. ``region`` is ``None`` for rows that know none: the default one."""
     west, south, east, north = box.extent
+    if precision == Precision.EXACT and not box.equals(box.envelope):  # drawn in another projection, or on both sides of 180 degrees
+        return rows.filter(**{f"{point}__intersects": box})
     if precision == Precision.EXACT:
         # The index knows single precision: it finds, and two plain comparisons make sure. ST_Intersects says the same, but is reckoned so
         # dear that the planner then reads whole indexes, or asks for a second processor, to spare a hundred calls of it. The CASE keeps

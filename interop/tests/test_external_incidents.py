@@ -68,6 +68,14 @@ def test_all_fields_are_told_and_each_is_in_the_document(partner, report, places
     assert (row["description"], row["address"], row["block"]) == ("Door forced", "Block 3", None)
 
 
+def test_times_are_told_to_the_microsecond_and_a_box_holds_its_own_edge_and_nothing_beside_it(partner, report):
+    incident = report(occurred_at=at(5).replace(microsecond=120), location=Point(47.92, 29.35, srid=4326))
+    caller = partner()
+    (row,) = rows(caller.get(PATH, {"fields": "ref,occurred_at,closed_at", "bbox": "47.92,29.35,48,29.4"}))
+    assert row == {"ref": incident.ref, "occurred_at": "2026-03-14T11:55:00.000120Z", "closed_at": None}
+    assert rows(caller.get(PATH, {"bbox": "47.920001,29.35,48,29.4"})) == []  # a tenth of a metre, less than the index can tell
+
+
 def test_fields_are_chosen_and_an_unknown_one_is_refused(partner, report):
     report()
     caller = partner()
