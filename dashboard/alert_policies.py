@@ -79,7 +79,9 @@ class StepForm(forms.Form):
     webhook = forms.ChoiceField(label=gettext_lazy("Webhook"), required=False)
     task_title = forms.CharField(label=gettext_lazy("Title of the task"), required=False, max_length=200)
     wait = forms.IntegerField(label=gettext_lazy("Then wait"), min_value=0, max_value=86_400)
-    unit = forms.ChoiceField(label=gettext_lazy("unit"), choices=WAIT_UNITS)
+    unit = forms.ChoiceField(
+        label=gettext_lazy("unit"), choices=WAIT_UNITS, widget=forms.Select(attrs={"aria-label": gettext_lazy("Unit of time")})
+    )
     repeat_times = forms.IntegerField(label=gettext_lazy("Repeat (times)"), min_value=0, max_value=10, required=False)
     also_off_duty = forms.BooleanField(label=gettext_lazy("Off-duty people too"), required=False)
     importance = forms.ChoiceField(label=gettext_lazy("As"), choices=Importance.choices, required=False)

@@ -21,7 +21,9 @@ ACTS = "rung-"  # what the buttons of this part of the form say: rung-add, rung-
 class RungForm(forms.Form):
     channel = forms.ChoiceField(label=gettext_lazy("Channel"), choices=[("", "–"), *Channel.choices], required=False)
     wait = forms.IntegerField(label=gettext_lazy("Then wait"), min_value=0, max_value=3600)
-    unit = forms.ChoiceField(label=gettext_lazy("unit"), choices=WAIT_UNITS)
+    unit = forms.ChoiceField(
+        label=gettext_lazy("unit"), choices=WAIT_UNITS, widget=forms.Select(attrs={"aria-label": gettext_lazy("Unit of time")})
+    )
 
     def rung(self) -> dict[str, Any]:
         told = self.cleaned_data

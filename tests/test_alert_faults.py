@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 import redis
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import F, Max
 
 from alerts.choices import Through
 from alerts.models import (
@@ -281,7 +281,7 @@ def compare(ledger: Ledger, ends: Ends, cast: Any) -> dict[str, float]:
     late_step = max((ran - due for run in rows.values() for _step, due, ran in run), default=timedelta())
     handed = Delivery.objects.exclude(sent_at=None).exclude(channel="in_app").values_list("created_at", "sent_at")
     late_message = max((sent_at - made for made, sent_at in handed), default=timedelta())
-    assert max(late_alert, late_step, late_message) <= LATE, (late_alert, late_step, late_message)
+    assert max(late_alert, late_step, late_message) <= LATE, (late_alert, late_step, late_message, latest_messages())
     return {
         "events": len(ledger.committed), "acknowledged": len(ledger.acknowledged), "kills": sum(ledger.killed.values()),
         "steps": sum(len(run) for run in rows.values()), "sms": sum(codes.values()), "mails": sum(keys.values()),
@@ -289,6 +289,15 @@ def compare(ledger: Ledger, ends: Ends, cast: Any) -> dict[str, float]:
         "latest alert s": late_alert.total_seconds(), "latest step s": late_step.total_seconds(),
         "latest message s": late_message.total_seconds(),
     }  # fmt: skip
+
+
+def latest_messages() -> list[Any]:
+    """How the three that were handed over latest came to be so: made, tried, sent."""
+    worst = Delivery.objects.exclude(sent_at=None).exclude(channel="in_app").order_by(F("created_at") - F("sent_at"))[:3]
+    return [
+        (row.channel, row.created_at, list(row.tries.order_by("number").values_list("started_at", "ended_at", "outcome")), row.sent_at)
+        for row in worst
+    ]
 
 
 def enlist_rules() -> None:

@@ -14,6 +14,6 @@ def grouped(number: float) -> str:
 
 
 @register.filter
-def decimals(number: float, places: int) -> str:
-    """``{{ 2.345|decimals:1 }}`` is 2.3."""
-    return f"{number:.{places}f}"
+def decimals(number: float | None, places: int) -> str:
+    """``{{ 2.345|decimals:1 }}`` is 2.3; what is not known is a dash."""
+    return "–" if number is None else f"{number:.{places}f}"

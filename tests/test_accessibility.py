@@ -1,0 +1,93 @@
+"""CMD-5: every page by the rules of WCAG 2.2 AA that a machine can check (axe-core), in both directions, both themes, desk and phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from alerts.models import Alert, AlertRule, EscalationPolicy
+from incidents.models import PipelineRun
+from patrol.models import Plan, RoadNetwork, Sos
+from tests.live_server import PATIENCE_MS
+from tests.test_admin_walk import one_of_each
+
+pytestmark = pytest.mark.browser
+__all__ = ["one_of_each"]  # a fixture
+
+AXE = Path(__file__).resolve().parents[1] / "node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+CHECK = """tags => axe.run({exclude: [['.maplibregl-canvas-container']]}, {runOnly: tags, resultTypes: ['violations']}).then(found =>
+    found.violations.map(rule => ({id: rule.id, help: rule.help, nodes: rule.nodes.map(node => node.target.join(' ') + ' :: ' +
+    (node.failureSummary || '').split('\\n').slice(1).join(' ').trim().slice(0, 240))})))"""
+PAGES = {
+    "board": "board", "map": "map", "analysis": "hotspots forecast surfaces compare summary scoreboard models handover runs duplicates",
+    "patrol": "patrol roster workload patrol-duty roster-teams tasks intervals aid units plans coverage whatif packs dosage report trials",
+    "safety": "sos shift",
+    "alerts": "alerts alerts-new silences alertstats rules rules-new policies policies-new oncall deliveries templates mypages contacts "
+    "channels",
+    "one": "incident runs-one plans-one sos-one alerts-one rules-one rules-edit policies-one",
+    "admin": "admin:index admin:incidents_incident_changelist admin:alerts_alert_changelist admin:interop_partnerkey_changelist",
+}  # fmt: skip
+LOOKS = [("ar", "dark", 390), ("en", "light", 1280), ("en", "dark", 390), ("ar", "light", 1280), ("en", "dark", 1280), ("ar", "light", 390)]
+
+
+@pytest.fixture
+def page(browser, live_site):
+    """As everybody's ``page``, in a context that lets axe set styles of its own to measure by."""
+    context = browser.new_context(base_url=live_site.url, bypass_csp=True, timezone_id="Asia/Kuwait", reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_MS)
+    yield context.new_page()
+    context.close()
+
+
+def addresses_of(kind, incident):
+    rows = {
+        "incident": incident.ref, "runs-one": PipelineRun, "plans-one": Plan, "sos-one": Sos, "alerts-one": Alert,
+        "rules-one": AlertRule, "rules-edit": AlertRule, "policies-one": EscalationPolicy,
+    }  # fmt: skip
+    for name in PAGES[kind].split():
+        row = rows.get(name)
+        if isinstance(row, type):
+            row = row.objects.order_by("pk").first()
+            row = row.code if name == "policies-one" else row.pk
+        yield reverse(name, args=[row] if row is not None else [])
+
+
+def walk(page, kind, incident):
+    """Every breach on every page of a kind, as lines to read."""
+    RoadNetwork.objects.all().delete()  # a row for the command centre, with no roads in it
+    wrong = []
+    for address in addresses_of(kind, incident):
+        answer = page.goto(address)
+        assert answer.status == 200, address
+        page.wait_for_load_state("load")
+        page.evaluate(AXE.read_text())
+        for rule in page.evaluate(CHECK, RULES):
+            wrong += [f"{address} {rule['id']}: {node}" for node in rule["nodes"][:6]]
+    return wrong
+
+
+def look(page, person, settings, live_site, language, theme, width):
+    type(person).objects.filter(pk=person.pk).update(language=language, theme=theme)
+    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": live_site.url}])
+    page.set_viewport_size({"width": width, "height": 844})
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_no_page_breaks_a_rule_of_wcag_in_arabic_on_a_dark_phone(kind, page, sign_in, cast, one_of_each, settings, live_site):
+    sign_in(page, cast.superadmin)
+    look(page, cast.superadmin, settings, live_site, *LOOKS[0])
+    wrong = walk(page, kind, one_of_each)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("language", "theme", "width"), LOOKS[1:])
+@pytest.mark.parametrize("kind", PAGES)
+def test_nor_in_any_other_look(kind, language, theme, width, page, sign_in, cast, one_of_each, settings, live_site):
+    sign_in(page, cast.superadmin)
+    look(page, cast.superadmin, settings, live_site, language, theme, width)
+    wrong = walk(page, kind, one_of_each)
+    assert not wrong, "\n".join(wrong)
