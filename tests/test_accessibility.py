@@ -30,6 +30,7 @@ PAGES = {
     "one": "incident runs-one plans-one sos-one alerts-one rules-one rules-edit policies-one",
     "admin": "admin:index admin:incidents_incident_changelist admin:alerts_alert_changelist admin:interop_partnerkey_changelist",
 }  # fmt: skip
+LONG = {"analysis", "patrol"}  # more than a dozen pages each
 LOOKS = [("ar", "dark", 390), ("en", "light", 1280), ("en", "dark", 390), ("ar", "light", 1280), ("en", "dark", 1280), ("ar", "light", 390)]
 
 
@@ -37,7 +38,7 @@ LOOKS = [("ar", "dark", 390), ("en", "light", 1280), ("en", "dark", 390), ("ar",
 def page(browser, live_site):
     """As everybody's ``page``, in a context that lets axe set styles of its own to measure by."""
     context = browser.new_context(base_url=live_site.url, bypass_csp=True, timezone_id="Asia/Kuwait", reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(4 * PATIENCE_MS)  # a page with a map is long in coming where tests run side by side
     yield context.new_page()
     context.close()
 
@@ -60,7 +61,7 @@ def walk(page, kind, incident):
     RoadNetwork.objects.all().delete()  # a row for the command centre, with no roads in it
     wrong = []
     for address in addresses_of(kind, incident):
-        answer = page.goto(address, wait_until="domcontentloaded")
+        answer = page.goto(address)
         assert answer.status == 200, address
         page.evaluate(AXE.read_text())
         for rule in page.evaluate(CHECK, RULES):
@@ -74,7 +75,7 @@ def look(page, person, settings, live_site, language, theme, width):
     page.set_viewport_size({"width": width, "height": 844})
 
 
-@pytest.mark.parametrize("kind", PAGES)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.faults) if kind in LONG else kind for kind in PAGES])
 def test_no_page_breaks_a_rule_of_wcag_in_arabic_on_a_dark_phone(kind, page, sign_in, cast, one_of_each, settings, live_site):
     sign_in(page, cast.superadmin)
     look(page, cast.superadmin, settings, live_site, *LOOKS[0])
