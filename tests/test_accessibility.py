@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -44,16 +45,16 @@ def page(browser, live_site):
 
 
 def addresses_of(kind, incident):
-    rows = {
-        "incident": incident.ref, "runs-one": PipelineRun, "plans-one": Plan, "sos-one": Sos, "alerts-one": Alert,
-        "rules-one": AlertRule, "rules-edit": AlertRule, "policies-one": EscalationPolicy,
+    models: dict[str, Any] = {
+        "runs-one": PipelineRun, "plans-one": Plan, "sos-one": Sos, "alerts-one": Alert, "rules-one": AlertRule, "rules-edit": AlertRule,
+        "policies-one": EscalationPolicy,
     }  # fmt: skip
     for name in PAGES[kind].split():
-        row = rows.get(name)
-        if isinstance(row, type):
-            row = row.objects.order_by("pk").first()
-            row = row.code if name == "policies-one" else row.pk
-        yield reverse(name, args=[row] if row is not None else [])
+        arguments = [incident.ref] if name == "incident" else []
+        if name in models:
+            row = models[name].objects.order_by("pk").first()
+            arguments = [row.code if name == "policies-one" else row.pk]
+        yield reverse(name, args=arguments)
 
 
 def walk(page, kind, incident):
