@@ -152,6 +152,7 @@ _WRITTEN_BY_SERVICES = frozenset(
         "incidents.surface",
         "incidents.nearrepeat",
         "incidents.duplicatecandidate",
+        "incidents.feedhour",
         "incidents.modelchoice",
         "incidents.modelcard",
         "incidents.modelswitch",

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from dashboard.own_duty import OwnDuty, own_duty
 from dashboard.selectors import shows_synthetic
+from incidents.permissions import may_see_feeds
 from patrol.permissions import DUTY_BOUND
 
 THEME_COOKIE = "theme"
@@ -93,6 +94,10 @@ class Shell:
     @property
     def may_manage_alerts(self) -> bool:
         return self.user is not None and self.user.can("manage_alerts")
+
+    @property
+    def may_see_feeds(self) -> bool:
+        return self.user is not None and may_see_feeds(self.user)
 
     @property
     def may_answer_sos(self) -> bool:

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from dashboard.views import account, board, compare, duplicates, incident, runs, summary
+from dashboard.views import account, board, compare, duplicates, feeds, incident, runs, summary
 
 REF = r"(?P<ref>[A-Za-z0-9_-]{1,16}-[0-9]{2}-[0-9]{1,18})"
 
@@ -13,6 +13,8 @@ urlpatterns = [
     re_path(rf"^incidents/{REF}/panel/$", incident.panel, name="incident-panel"),
     re_path(rf"^incidents/{REF}/(?P<verb>move|close|reopen|duplicate|classify|note)/$", incident.act, name="incident-act"),
     path("duplicates/", duplicates.page, name="duplicates"),
+    path("feeds/", feeds.page, name="feeds"),
+    path("feeds/<slug:slug>/", feeds.one, name="feeds-one"),
     re_path(r"^duplicates/(?P<pk>[0-9]{1,18})/(?P<verb>merge|link|dismiss|undo)/$", duplicates.act, name="duplicates-act"),
     path("compare/", compare.page, name="compare"),
     path("compare.csv", compare.csv, name="compare-csv"),

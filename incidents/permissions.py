@@ -37,3 +37,8 @@ def require(actor: Actor | None, verb: str, incident: Incident | None = None) ->
         raise NotFound(_("There is no such incident."))
     if not may(actor, verb, incident):
         raise NotAllowed(_("Your role does not allow this."))
+
+
+def may_see_feeds(actor: Actor) -> bool:
+    """How good each agency's feed is: for those who look after the data, and for the auditor."""
+    return any(actor.can(verb) for verb in ("import", "mend_messages", "read_audit"))

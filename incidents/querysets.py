@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geography.models import Zone
     from incidents.models import (  # noqa: F401
         DuplicateCandidate,
+        FeedHour,
         Forecast,
         Handover,
         HotSpot,
@@ -275,3 +276,10 @@ class DuplicateQuerySet(models.QuerySet["DuplicateCandidate"]):
         names = [f"{side}__{name}" for side in ("first", "second") for name in ("region", "type", "agency", "source", "area")]
         unread = [f"{side}__{name}" for side in ("first", "second") for name in ("search", "area__boundary")]
         return self.select_related(*names, "decided_by").defer(*unread)
+
+
+class FeedHourQuerySet(models.QuerySet["FeedHour"]):
+    def visible_to(self, viewer: object) -> FeedHourQuerySet:
+        """Those of the sources of the agencies the viewer sees: a feed's quality is its agency's, wherever it reports from."""
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self if agencies is None else self.filter(source__agency_id__in=sorted(agencies))

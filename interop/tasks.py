@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from interop.services import forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
+from interop.services import count_feeds, forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
 from interop.services.request_log import count_usage, keep_log
 from interop.services.sharing.reads import keep_reads
 from interop.services.webhooks import forget_old_deliveries
@@ -52,3 +52,15 @@ def count_key_usage() -> None:
 def keep_reads_task() -> None:
     """Once an hour: days of the record of reads are made ahead, old ones go."""
     keep_reads()
+
+
+@shared_task(name="interop.count_feeds", queue="bulk")
+def count_feeds_task() -> None:
+    """Every five minutes: the last hours of every feed."""
+    count_feeds()
+
+
+@shared_task(name="interop.count_feeds_again", queue="bulk")
+def count_feeds_again() -> None:
+    """Once a night, three days: types looked at meanwhile, pairs decided, messages mended."""
+    count_feeds(hours=72)

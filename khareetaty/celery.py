@@ -57,6 +57,16 @@ app.conf.beat_schedule = {
     # Holes in on-call schedules that appeared since they were saved: said in the morning, while there is time to fill them.
     "oncall: holes": {"task": "alerts.look_for_holes", "schedule": crontab(hour="7", minute="30"), "options": {"expire_seconds": 43200}},
     "feeds: silence": {"task": "interop.look_for_silence", "schedule": 30.0, "options": {"expire_seconds": 28}},
+    "feeds: counted": {
+        "task": "interop.count_feeds",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expire_seconds": 240, "queue": "bulk"},
+    },
+    "feeds: counted again": {
+        "task": "interop.count_feeds_again",
+        "schedule": crontab(minute="50", hour="3"),
+        "options": {"expire_seconds": 43200, "queue": "bulk"},
+    },
     "calls: days": {"task": "interop.keep_request_log", "schedule": crontab(minute="15"), "options": {"expire_seconds": 3000}},
     "reads: days": {"task": "interop.keep_reads", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "calls: counted": {

@@ -1,5 +1,6 @@
 from incidents.models.analytics import Forecast, HotSpot, HotSpotTrack, PipelineRun, PipelineStep
 from incidents.models.duplicates import DuplicateCandidate
+from incidents.models.feed_hours import FeedHour
 from incidents.models.incident import Incident, IncidentLog
 from incidents.models.intake import ImportRun, RejectedRow, Report
 from incidents.models.surfaces import NearRepeat, Surface
@@ -8,6 +9,7 @@ from incidents.models.vocabulary import IncidentType, SeverityMapping, Source, T
 
 __all__ = [
     "DuplicateCandidate",
+    "FeedHour",
     "Forecast",
     "Handover",
     "HotSpot",

@@ -106,6 +106,8 @@ class Report(models.Model):
         indexes = [
             # What one import brought: its rows lie side by side.
             BrinIndex(fields=["import_run"], name="report_by_run", autosummarize=True),
+            # The hours of each feed, counted as they come.
+            BrinIndex(fields=["received_at"], name="report_by_time", autosummarize=True),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -146,6 +148,7 @@ class RejectedRow(models.Model):
         indexes = [
             # A source's waiting rows; a second run of the same file finds the row instead of adding it again.
             models.Index(fields=["source", "external_id"], name="rejected_by_id"),
+            BrinIndex(fields=["created_at"], name="rejected_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:

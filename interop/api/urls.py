@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from core.api import views
 from interop.api.compare import CompareView
 from interop.api.duplicates import DuplicateDetail, DuplicateList, DuplicateVerb
+from interop.api.feeds import FeedDetail, FeedList
 from interop.api.forecasts import ForecastChoices, ForecastList
 from interop.api.handover import HandoverDetail, HandoverList, SuppressionLift, SuppressionList
 from interop.api.hotspots import HotSpotDetail, HotSpotList, HotSpotMap, HotSpotTrackDetail
@@ -67,6 +68,8 @@ urlpatterns += [
     path("messages/replay", LetterReplay.as_view(), name="api-messages-replay"),
     path("messages/<int:pk>", LetterDetail.as_view(), name="api-message"),
     path("messages/<int:pk>/correct", LetterCorrect.as_view(), name="api-message-correct"),
+    path("feeds", FeedList.as_view(), name="api-feeds"),
+    path("feeds/<slug:slug>", FeedDetail.as_view(), name="api-feed"),
     path("jobs", JobList.as_view(), name="api-jobs"),
     path("jobs/<int:pk>", JobDetail.as_view(), name="api-job"),
     path("jobs/<int:pk>/cancel", JobCancel.as_view(), name="api-job-cancel"),

@@ -1,6 +1,6 @@
 from interop.models.cap import CapMessage
 from interop.models.corrections import Correction
-from interop.models.inbox import InboxMessage
+from interop.models.inbox import InboxMessage, InboxRepeat
 from interop.models.jobs import BatchJob, BatchRow
 from interop.models.limits import KeyUsage, RateOverride, RatePlan, RequestLog
 from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision
@@ -17,6 +17,7 @@ __all__ = [
     "ErrorClass",
     "Feed",
     "InboxMessage",
+    "InboxRepeat",
     "KeyUsage",
     "Kind",
     "Part",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -70,6 +71,8 @@ class InboxMessage(models.Model):
             models.Index(fields=["id"], name="message_waiting", condition=Q(status="received")),
             # The admin's list of what needs a person, newest first.
             models.Index(fields=["-id"], name="message_refused", condition=Q(status__in=["dead", "rejected"])),
+            # The hours of each feed, counted as they come.
+            BrinIndex(fields=["received_at"], name="message_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:
@@ -77,3 +80,23 @@ class InboxMessage(models.Model):
 
     def problems(self) -> list[dict[str, Any]]:
         return list(self.errors)
+
+
+class InboxRepeat(models.Model):
+    """A message we had already came again, word for word: a row for the count of its feed's hour, gone some days later."""
+
+    source = models.ForeignKey(
+        Source, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+", verbose_name=_("source")
+    )
+    at = models.DateTimeField(default=timezone.now, db_default=Now(), verbose_name=_("at"))
+
+    class Meta:
+        verbose_name = _("exact repeat")
+        verbose_name_plural = _("exact repeats")
+        indexes = [
+            # The count of the last days, and their end.
+            BrinIndex(fields=["at"], name="repeat_by_time", autosummarize=True),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.at:%Y-%m-%d %H:%M}"

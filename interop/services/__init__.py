@@ -2,6 +2,7 @@
 
 from interop.services.batches import cancel_batch, forget_old_batches, queue_batch, work_on_batches
 from interop.services.corrections import correct_message, replay_matching
+from interop.services.feed_hours import count_feeds
 from interop.services.inbox import (
     Outcome,
     Receipt,
@@ -21,6 +22,7 @@ __all__ = [
     "Replay",
     "cancel_batch",
     "correct_message",
+    "count_feeds",
     "forget_old_batches",
     "issue_key",
     "look_for_silence",

@@ -25,7 +25,7 @@ from incidents.models import Incident, IncidentType, Report
 from incidents.permissions import Actor, require
 from incidents.services import Opened, open_incident
 from interop.messages import MESSAGES, Message, Notice, Particulars
-from interop.models import Feed, InboxMessage, PartnerKey
+from interop.models import Feed, InboxMessage, InboxRepeat, PartnerKey
 from interop.services.feeds import feed_of, forget, words_of
 from interop.services.warnings import Taken, TakenAlready, take_warning
 
@@ -330,6 +330,7 @@ def _take_again(letter: _Letter) -> Receipt:
     if message is None:
         # The report came by another door (a file, say): the message is that report again.
         incident = Report.objects.select_related("incident__region").get(source=letter.feed.source, external_id=letter.message_id).incident
+        InboxRepeat.objects.create(source=letter.feed.source)
         return Receipt(Outcome.REPEATED, _insert(letter, status=Status.PROCESSED, incident=incident), incident)
     if message.status == Status.PROCESSED:
         if message.digest != letter.digest:
@@ -338,6 +339,7 @@ def _take_again(letter: _Letter) -> Receipt:
                 fields={reader_of(letter.kind).id_field: _("The message taken then stays as it is.")},
                 codes={reader_of(letter.kind).id_field: "message_id_reused"},
             )
+        InboxRepeat.objects.create(source=letter.feed.source)
         return Receipt(Outcome.REPEATED, message, message.incident)
     message.body, message.digest = letter.body, letter.digest
     message.message_id, message.idempotency_key = letter.message_id, letter.idempotency_key or message.idempotency_key

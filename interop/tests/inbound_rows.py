@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from incidents.models import DuplicateCandidate
+from django.utils import timezone
+
+from incidents.models import DuplicateCandidate, FeedHour
 from interop.models import BatchJob, BatchRow, Correction, InboxMessage, Partner, PartnerKey
 
 
@@ -20,3 +22,5 @@ def rows_of_inbound(cast, places, source, incident, other):
     DuplicateCandidate.objects.create(
         first=incident, second=other, score=0.8, distance_m=40, minutes=3, parts={"near": 0.9, "soon": 0.9, "kin": 1, "words": None}
     )
+    now = timezone.now()
+    FeedHour.objects.create(source=source, hour=now.replace(minute=0, second=0, microsecond=0), accepted=30, counted_at=now)
