@@ -7,6 +7,9 @@ WEBHOOK_TESTED = "webhook.tested"  # {"webhook"}: somebody asked for a test; sub
 WEBHOOK_DISABLED = "webhook.disabled"  # {"webhook", "name", "because", "since"}: it failed for days, and is switched off
 WEBHOOK_ENDED = "webhook.ended"  # {"webhook", "name"}: the receiver answered 410
 
+SYSTEM_DOWN = "system.down"  # {"system", "kind", "error", "code"}: so many probes failed in a row; subject is the external system
+SYSTEM_UP = "system.up"  # {"system", "kind", "minutes"}: how long it had been down
+
 # {"agreement", "version", "title", "giver", "receiver"}; subject is the agreement, the agency the giving one
 SHARING_PROPOSED = "sharing.proposed"
 SHARING_CHANGED = "sharing.changed"

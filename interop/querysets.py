@@ -16,12 +16,14 @@ from accounts.jurisdiction import jurisdiction_of
 if TYPE_CHECKING:
     from interop.models import (  # noqa: F401
         BatchJob,
+        ExternalSystem,
         InboxMessage,
         KeyUsage,
         PartnerKey,
         ReadRecord,
         RequestLog,
         SharingAgreement,
+        SystemProbe,
         WebhookDelivery,
         WebhookSubscription,
     )
@@ -186,3 +188,17 @@ class ReadQuerySet(models.QuerySet["ReadRecord"]):
 
     def of_incident(self, pk: int) -> ReadQuerySet:
         return self.filter(incident_ids__contains=[pk])
+
+
+class SystemQuerySet(models.QuerySet["ExternalSystem"]):
+    def visible_to(self, viewer: object) -> SystemQuerySet:
+        agencies = jurisdiction_of(viewer).agency_ids
+        return self if agencies is None else self.filter(agency__in=sorted(agencies))
+
+    def due(self, *, at: datetime) -> SystemQuerySet:
+        return self.filter(Q(next_probe_at=None) | Q(next_probe_at__lte=at), is_active=True)
+
+
+class ProbeQuerySet(models.QuerySet["SystemProbe"]):
+    def visible_to(self, viewer: object) -> ProbeQuerySet:
+        return self.filter(system__in=apps.get_model("interop", "ExternalSystem").objects.visible_to(viewer).order_by())

@@ -193,6 +193,7 @@ KEYS_KNOWN_S = env.float("KEYS_KNOWN_S", default=0.5)  # how long a process goes
 REQUEST_LOG_EVERY_S = env.float("REQUEST_LOG_EVERY_S", default=0.5)  # how much of the log a killed process may take with it
 REQUEST_LOG_KEEP_DAYS = env.int("REQUEST_LOG_KEEP_DAYS", default=90)  # whole days are dropped after it
 READS_KEEP_DAYS = env.int("READS_KEEP_DAYS", default=90)  # which incidents partners read by their own right
+PROBES_KEEP_DAYS = env.int("PROBES_KEEP_DAYS", default=30)  # whether external systems answered
 SHARED_READS_KEEP_DAYS = env.int("SHARED_READS_KEEP_DAYS", default=730)  # and through agreements; whole days are dropped after it
 SPECTACULAR_SETTINGS = {
     "TITLE": "Khareetaty",
@@ -225,6 +226,10 @@ SPECTACULAR_SETTINGS = {
         "AssignmentKindEnum": "patrol.models.dispatch.Assignment.Kind",
         "AssignmentStateEnum": "patrol.models.dispatch.AssignmentState",
         "PrecisionEnum": "interop.models.partners.Precision",
+        "SystemStateEnum": "interop.models.systems.ExternalSystem.State",
+        "SystemKindEnum": "interop.models.systems.ExternalSystem.Kind",
+        "SystemProbeEnum": "interop.models.systems.ExternalSystem.Probe",
+        "ProbeErrorEnum": "interop.models.systems.SystemProbe.Error",
         "AgreementStateEnum": "interop.models.sharing.SharingAgreement.State",
         "WebhookStateEnum": "interop.models.webhooks.WebhookSubscription.State",
         "WebhookDeliveryStateEnum": "interop.models.webhooks.WebhookDelivery.State",

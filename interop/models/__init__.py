@@ -5,6 +5,7 @@ from interop.models.jobs import BatchJob, BatchRow
 from interop.models.limits import KeyUsage, RateOverride, RatePlan, RequestLog
 from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision
 from interop.models.sharing import AgreementVersion, Part, ReadRecord, SharingAgreement, Signature
+from interop.models.systems import ExternalSystem, SystemProbe
 from interop.models.webhooks import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
 from interop.scopes import Scope
 
@@ -15,6 +16,7 @@ __all__ = [
     "CapMessage",
     "Correction",
     "ErrorClass",
+    "ExternalSystem",
     "Feed",
     "InboxMessage",
     "InboxRepeat",
@@ -31,6 +33,7 @@ __all__ = [
     "Scope",
     "SharingAgreement",
     "Signature",
+    "SystemProbe",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookSecret",

@@ -224,7 +224,7 @@ class Courier:
         except (TimeoutError, httpcore.TimeoutException):
             return outcome(ErrorClass.TIMEOUT)
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ssl.SSLError) as error:
-            return outcome(_class_of(error), str(error) or type(error).__name__)
+            return outcome(class_of(error), str(error) or type(error).__name__)
         except Exception as error:  # whatever a library meets in a strange answer is that call's failure, and no other's
             return outcome(ErrorClass.PROTOCOL, f"{type(error).__name__}: {error}")
 
@@ -318,7 +318,7 @@ def retry_after(text: str) -> float | None:
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
-def _class_of(error: BaseException) -> str:
+def class_of(error: BaseException) -> str:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLError):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from interop.models import AgreementVersion, ReadRecord, SharingAgreement, Signature
+from interop.models import AgreementVersion, ExternalSystem, ReadRecord, SharingAgreement, Signature, SystemProbe
 
 
 def rows_of_sharing(cast, incident):
@@ -21,3 +21,5 @@ def rows_of_sharing(cast, incident):
         at=now, request_id="r", reader="police-cad/pull", agency_id=cast.police.pk, door="external/incidents.json", precision="exact",
         incident_ids=[incident.pk],
     )  # fmt: skip
+    system = ExternalSystem.objects.create(name="Fire CAD", agency=cast.police, health_url="https://cad.example/health", state="up")
+    SystemProbe.objects.create(system=system, at=now, is_ok=True, ms=12.5, code=200)
