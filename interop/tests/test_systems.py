@@ -24,7 +24,8 @@ class Neighbour:
     """A system on this machine that answers as it is told: ok, fails, hangs, redirects."""
 
     def __init__(self):
-        self.mood, self.asked, self.released = "ok", [], threading.Event()
+        self.mood, self.released = "ok", threading.Event()
+        self.asked: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -153,7 +154,7 @@ def test_the_trend_tells_the_last_day_beside_the_week_before(system):
     SystemProbe.objects.create(system=system, at=now - timedelta(hours=3), is_ok=False, ms=1_000, error="timeout")
     SystemProbe.objects.create(system=system, at=now - timedelta(days=40), is_ok=False, ms=1_000, error="timeout")
     trend = trends([system.pk])[system.pk]
-    assert (trend.looks, round(trend.answered_share, 2), trend.median_ms) == (3, 0.67, 200)
+    assert (trend.looks, trend.answered_share, trend.median_ms) == (3, pytest.approx(2 / 3), 200)
     assert (trend.earlier_share, trend.earlier_ms) == (1.0, 50)
     assert forget_old_probes() == 1
 
