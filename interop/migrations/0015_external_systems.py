@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_token_sessions'),
-        ('interop', '0013_sharing_agreements'),
+        ('interop', '0014_feed_hours'),
     ]
 
     operations = [
