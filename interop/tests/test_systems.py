@@ -154,7 +154,7 @@ def test_the_trend_tells_the_last_day_beside_the_week_before(system):
     SystemProbe.objects.create(system=system, at=now - timedelta(hours=3), is_ok=False, ms=1_000, error="timeout")
     SystemProbe.objects.create(system=system, at=now - timedelta(days=40), is_ok=False, ms=1_000, error="timeout")
     trend = trends([system.pk])[system.pk]
-    assert (trend.looks, trend.answered_share, trend.median_ms) == (3, pytest.approx(2 / 3), 200)
+    assert (trend.looks, trend.median_ms) == (3, 200) and trend.answered_share == pytest.approx(2 / 3)
     assert (trend.earlier_share, trend.earlier_ms) == (1.0, 50)
     assert forget_old_probes() == 1
 
