@@ -100,7 +100,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
 
 @admin.register(InboxMessage)
 class InboxMessageAdmin(ActsOnRows, CentreAdmin):
-    list_display = ["message_id", "kind", "source", "standing", "why", "incident", "attempts", "received"]
+    list_display = ["message_id", "standing", "why", "kind", "source", "incident", "attempts", "received"]
     list_filter = ["status", WrongFilter, "kind", "source"]
     list_select_related = ["source", "incident__region"]
     search_fields = ["=message_id", "=idempotency_key", "=request_id", "=incident__id"]

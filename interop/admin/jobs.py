@@ -7,10 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.admin_kit import ActsOnRows, OptionalReasonForm, ReadOnlyAdmin, age, as_json, pill
+from core.admin_kit import ActsOnRows, OptionalReasonForm, ReadOnlyAdmin, age, as_json, bdi, pill
 from interop.models import BatchJob, BatchRow
 from interop.services import cancel_batch
 
@@ -20,7 +22,7 @@ ROW_OUTCOME = {"": "quiet", "opened": "ok", "repeated": "ok", "rejected": "warn"
 
 @admin.register(BatchJob)
 class BatchJobAdmin(ActsOnRows, ReadOnlyAdmin):
-    list_display = ["__str__", "source", "key", "standing", "progress", "opened", "repeated", "rejected", "kept", "cancelled", "received"]
+    list_display = ["__str__", "standing", "progress", "source", "key", "opened", "repeated", "rejected", "kept", "cancelled", "received"]
     list_filter = ["state", "kind", "source"]
     list_select_related = ["source", "key__partner"]
     search_fields = ["=id", "=request_id", "=idempotency_key"]
@@ -29,7 +31,7 @@ class BatchJobAdmin(ActsOnRows, ReadOnlyAdmin):
     actions = ["stop"]
     object_actions = ["stop"]
     fields = [
-        "source", "kind", "key", "standing", "progress", "total", "opened", "repeated", "rejected", "kept", "cancelled",
+        "source", "kind", "key", "standing", "progress", "its_rows", "total", "opened", "repeated", "rejected", "kept", "cancelled",
         "idempotency_key", "request_id", "created_at", "worked_at", "finished_at",
     ]  # fmt: skip
 
@@ -47,8 +49,19 @@ class BatchJobAdmin(ActsOnRows, ReadOnlyAdmin):
         return pill(JOB_STATE[job.state], job.get_state_display())
 
     @admin.display(description=gettext_lazy("settled"))
-    def progress(self, job: BatchJob) -> str:
-        return f"{job.done} / {job.total}"
+    def progress(self, job: BatchJob) -> Any:
+        return bdi(f"{job.done:,}\u00a0/\u00a0{job.total:,}")
+
+    @admin.display(description=gettext_lazy("batch rows"))
+    def its_rows(self, job: BatchJob) -> Any:
+        listing = reverse("admin:interop_batchrow_changelist")
+        links = [(listing, job.pk, "", _("all"))]
+        links += [
+            (listing, job.pk, f"&outcome={outcome}", words_of_outcome()[outcome])
+            for outcome in ("rejected", "kept")
+            if getattr(job, outcome)
+        ]
+        return format_html_join(" · ", '<a href="{}?q={}{}">{}</a>', links)
 
     @admin.display(description=gettext_lazy("age"), ordering="id")
     def received(self, job: BatchJob) -> Any:

@@ -96,6 +96,7 @@ class DuplicateList(Duplicates):
         tags=["incidents"],
         summary="List pairs of incidents that may be one event, newest first",
         parameters=[OpenApiParameter("state", str, enum=DuplicateCandidate.State.values, description="Only pairs in this state.")],
+        responses=DuplicateSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         rows = DuplicateCandidate.objects.visible_to(viewer_of(request)).with_incidents()

@@ -112,7 +112,9 @@ class Jobs(GenericAPIView[BatchJob]):
 class JobList(Jobs):
     pagination_class = NewestFirst
 
-    @extend_schema(operation_id="list_jobs", tags=["ingest"], summary="List this key's batch jobs, newest first")
+    @extend_schema(
+        operation_id="list_jobs", tags=["ingest"], summary="List this key's batch jobs, newest first", responses=JobSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(BatchJob.objects.visible_to(request.auth))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -134,6 +134,7 @@ class LetterList(Letters):
         tags=["messages"],
         summary="List messages of the inbox, newest first (people only)",
         parameters=[AskedSerializer],
+        responses=LetterSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         asked = AskedSerializer(data=request.query_params)

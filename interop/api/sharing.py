@@ -196,7 +196,12 @@ class Agreements(GenericAPIView[SharingAgreement]):
 class AgreementList(Agreements):
     pagination_class = NewestFirst
 
-    @extend_schema(operation_id="list_agreements", tags=["sharing"], summary="Sharing agreements, newest first")
+    @extend_schema(
+        operation_id="list_agreements",
+        tags=["sharing"],
+        summary="Sharing agreements, newest first",
+        responses=SharingAgreementSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(self.rows())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

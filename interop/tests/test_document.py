@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import yaml
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 from openapi_spec_validator import validate
 
 from interop.messages import OF_INCIDENTS
@@ -37,6 +42,31 @@ def test_each_kind_is_documented_with_its_fields_an_example_and_its_problems(doc
         assert {"200", "201", "202", "400", "401", "403", "409", "413", "415", "422", "default"} <= set(operation["responses"])
         assert list(operation["responses"]["422"]["content"]) == ["application/problem+json"]
         assert operation["security"] == [{"X-API-Key": []}, {"Token": []}]
+
+
+def views_below(resolver: Any) -> Iterator[Any]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from views_below(entry)
+        elif (view := getattr(entry.callback, "cls", None)) is not None:
+            yield view
+
+
+def test_each_answer_that_comes_in_pages_is_documented_as_pages(document):
+    operations = {told.get("operationId"): told for path in document["paths"].values() for method, told in path.items() if method == "get"}
+    checked = 0
+    for view in set(views_below(get_resolver())):
+        get = getattr(view, "get", None)
+        if get is None or not view.__module__.startswith("interop.") or "get_paginated_response" not in inspect.getsource(get):
+            continue
+        words = inspect.getsource(view)
+        operation = next((told for name, told in operations.items() if f'operation_id="{name}"' in words), None)
+        if operation is None:  # its id is made by a class it shares with others
+            continue
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert "Paginated" in schema.get("$ref", ""), (view, schema)
+        checked += 1
+    assert checked > 10
 
 
 @pytest.mark.django_db
