@@ -32,8 +32,10 @@ SECONDS = float(os.environ.get("KHAREETATY_BENCH_SECONDS", "20")) / 4
 SETUP = """
 from accounts.models import Agency
 from geography.models import Region
+from incidents.services.vocabulary import ensure_vocabulary
 from interop.models import Partner, RatePlan
 from interop.services import issue_key
+ensure_vocabulary()
 region, police = Region.objects.get(is_default=True), Agency.objects.get(slug="police")
 plan = RatePlan.objects.get_or_create(name="Hammered", defaults={"per_minute": 1, "burst": 500})[0]
 partner = Partner.objects.get_or_create(slug="hammered", defaults={"name": "Hammered", "agency": police, "region": region})[0]

@@ -223,6 +223,15 @@ def test_a_tag_spares_what_has_not_changed(partner, report):
     assert Client().get(f"/api/v1/{PATH}", headers=caller.headers({"If-None-Match": tag})).status_code == 200
 
 
+def test_head_is_told_what_get_would_be_and_no_file_is_made_for_it(partner, report):
+    report(occurred_at=at(1))
+    caller = partner()
+    asked, head = caller.get(PATH), Client().head(f"/api/v1/{PATH}", headers=caller.headers({}))
+    assert (head.status_code, head["ETag"], head["Content-Type"]) == (200, asked["ETag"], "application/json") and not head.content
+    file = Client().head(f"/api/v1/{PATH}.csv", headers=caller.headers({}))
+    assert file.status_code == 200 and file["Content-Type"].startswith("text/csv") and not b"".join(file)
+
+
 def test_it_is_packed_for_whom_can_unpack(partner, report):
     for n in range(5):
         report(occurred_at=at(n))

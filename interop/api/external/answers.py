@@ -74,6 +74,8 @@ def stream(request: HttpRequest, pages: Callable[[], Iterator[list[Row]]], names
     packs = _takes_gzip(request)
 
     def lines() -> Iterator[bytes]:
+        if request.method == "HEAD":
+            return iter(())
         return _packed(_csv(pages(), names)) if packs else _csv(pages(), names)
 
     body: Any = _on_writers(lines()) if isinstance(getattr(request, "_request", request), ASGIRequest) else lines()
