@@ -100,6 +100,14 @@ class Shell:
         return self.user is not None and may_see_feeds(self.user)
 
     @property
+    def may_see_sharing(self) -> bool:
+        return self.user is not None and (self.user.can("share") or self.user.can("read_records"))
+
+    @property
+    def may_read_records(self) -> bool:
+        return self.user is not None and self.user.can("read_records")
+
+    @property
     def may_answer_sos(self) -> bool:
         return self.user is not None and self.user.can("answer_sos")
 

@@ -20,5 +20,6 @@ urlpatterns = [
     path("", include("dashboard.urls_trust")),
     path("", include("dashboard.patrol_urls")),
     path("", include("dashboard.alert_urls")),
+    path("", include("interop.urls_pages")),
     path("", include("dashboard.urls")),
 ]
