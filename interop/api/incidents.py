@@ -19,6 +19,7 @@ from core.api.paging import NewestFirst
 from incidents.lifecycle import State
 from incidents.models import Incident
 from interop.api.authentication import CALLERS, HasScope, viewer_of
+from interop.api.reads import on_record
 from interop.api.serializers import IncidentSerializer
 from interop.messages.fields import Instant
 from interop.models import Scope
@@ -58,6 +59,7 @@ class IncidentDetail(ReadsIncidents):
         incident = self.visible().by_ref(ref).first()  # type: ignore[attr-defined]
         if incident is None:
             raise Http404
+        on_record(request, [incident], door="incidents")
         return Response(self.get_serializer(incident).data)
 
 
@@ -87,6 +89,7 @@ class IncidentList(ReadsIncidents):
     )
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(self._filtered(request))
+        on_record(request, page or [], door="incidents")
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def _filtered(self, request: Request) -> QuerySet[Incident]:

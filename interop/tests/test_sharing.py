@@ -397,6 +397,21 @@ def test_each_read_through_an_agreement_is_on_record_before_it_is_told(agreed, r
     assert ReadRecord.objects.of_incident(shared[0].pk).count() == 2 and ReadRecord.objects.of_incident(shared[1].pk).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "door"),
+    [
+        (PATH, "external/incidents.json"), ("incidents", "incidents"), ("incidents/{ref}", "incidents"), ("incidents/{ref}/eido", "eido"),
+        ("ogc/collections/incidents/items", "ogc"), ("ogc/collections/incidents/items/{ref}", "ogc"),
+    ],
+)  # fmt: skip
+def test_own_reads_are_on_record_at_every_door(path, door, fire_report, fire_key):
+    own, caller = fire_report(), fire_key()
+    assert caller.get(path.format(ref=own.ref)).status_code == 200
+    writer.flush()
+    (record,) = ReadRecord.objects.all()
+    assert (record.door, record.incident_ids, record.agreement_id) == (door, [own.pk], None)
+
+
 def test_own_reads_are_forgotten_sooner_than_those_through_agreements(agreed, report, fire_report, fire_key, settings):
     report(), fire_report()
     agreed()

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from incidents.models import Incident
 from interop import precision
+from interop.api.reads import on_record
 from interop.api.standards.kit import StandardView, answer
 from interop.models import Precision, Scope
 from interop.standards import eido
@@ -32,6 +33,7 @@ class EidoIncident(StandardView):
         incident = rows.defer("search", "governorate__boundary", "area__boundary").by_ref(ref).first()
         if incident is None:
             raise Http404
+        on_record(request, [incident], door="eido")
         return answer(orjson.dumps(eido.document(incident, self.told(incident), our_name())), eido.MEDIA_TYPE)
 
     def told(self, incident: Incident) -> eido.Told:

@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from geography.models import Region, Zone
 from interop.api.authentication import HasScope
+from interop.api.reads import on_record
 from interop.api.standards.kit import StandardView, answer, here
 from interop.api.standards.ogc_collections import COLLECTIONS, Collection
 from interop.models import PartnerKey
@@ -149,6 +150,7 @@ class Items(OgcView):
             rows = rows.filter(pk__lt=int(asked["after"]))
         found = list(wanted.told(rows, crs, self.viewer).order_by("-pk")[: limit + 1])
         page = found[:limit]
+        self.put_on_record(name, page)
         links = [ogc.link(self.address(), "self", ogc.GEOJSON)]
         if len(found) > limit:
             links.append(ogc.link(self.address(after=str(page[-1].pk)), "next", ogc.GEOJSON))
@@ -157,6 +159,10 @@ class Items(OgcView):
         return self.shown(
             {"type": "FeatureCollection", "features": features, "links": links, "numberReturned": len(features), **counted}, crs
         )
+
+    def put_on_record(self, name: str, rows: list[Any]) -> None:
+        if name == "incidents":
+            on_record(self.request, rows, door="ogc")
 
     def during(self, wanted: Collection, rows: Any, text: str) -> Any:
         begin, end = ogc.span_of(text)
@@ -198,6 +204,7 @@ class Item(Items):
         row = wanted.told(wanted.one(wanted.rows(self.viewer), fid), crs, self.viewer).first()
         if row is None:
             raise Http404
+        self.put_on_record(name, [row])
         parent = f"{self.base}/collections/{name}"
         links = [ogc.link(f"{parent}/items/{fid}", "self", ogc.GEOJSON), ogc.link(parent, "collection", ogc.JSON)]
         return self.shown({**wanted.features([row], crs, self.viewer)[0], "links": links}, crs)

@@ -21,6 +21,7 @@ from incidents.models import Incident, IncidentType
 from interop import precision
 from interop.api.authentication import KeyAuthentication
 from interop.api.intake import idempotency_key_of
+from interop.api.reads import on_record
 from interop.api.standards.kit import KeyAsPassword, SmallFormParser, StandardView, answer, here
 from interop.messages.fields import Instant
 from interop.models import InboxMessage, Kind, PartnerKey, Scope
@@ -82,6 +83,7 @@ class Open311View(StandardView):
         return rows.select_related("region", "type", "agency", "area").defer("search", "area__boundary")
 
     def told(self, rows: list[Incident]) -> list[dict[str, Any]]:
+        on_record(self.request, rows, door="open311")
         how = precision.precision_of(self.key)
         points = [(row.location.x, row.location.y) if row.location else None for row in rows]
         labels = [(row.area.label_point.x, row.area.label_point.y) if row.area else None for row in rows]
