@@ -53,6 +53,18 @@ class AgreementForm(forms.ModelForm):
             self.fields["categories"].choices = [(name, name) for name in known]  # type: ignore[attr-defined]
 
 
+class SignForm(Ask):
+    """Signs the versions that stood on the page that asked."""
+
+    versions = forms.CharField(widget=forms.HiddenInput, max_length=20_000)
+
+    def clean_versions(self) -> dict[int, int]:
+        pairs = [pair.split(":") for pair in str(self.cleaned_data["versions"]).split(",")]
+        if not all(len(pair) == 2 and all(part.isascii() and part.isdigit() and len(part) < 19 for part in pair) for pair in pairs):
+            raise forms.ValidationError(_("It was changed meanwhile: read it again before you sign."))
+        return {int(pk): int(version) for pk, version in pairs}
+
+
 class SignatureInline(ReadOnlyInline):
     model = Signature
     fields = ["version", "side", "by", "at"]
@@ -128,11 +140,11 @@ class AgreementAdmin(ActsOnRows, CentreAdmin):
         return self.act(
             request,
             queryset,
-            form=Ask,
+            form=lambda *given: SignForm(*given, initial={"versions": ",".join(f"{row.pk}:{row.version}" for row in queryset)}),
             title=_("Sign for your agency"),
             button=_("Sign"),
             note=_("You sign the terms as they stand now. With both signatures the other agency's systems read at once."),
-            perform=lambda row, _answers: sign_agreement(agreement=row, version=row.version, by=request.user),  # type: ignore[arg-type]
+            perform=lambda row, answers: sign_agreement(agreement=row, version=answers["versions"].get(row.pk, 0), by=request.user),  # type: ignore[arg-type]
             done=lambda count: ngettext("%(n)d agreement was signed.", "%(n)d agreements were signed.", count) % {"n": count},
         )
 
@@ -194,7 +206,7 @@ class ByPartner(admin.SimpleListFilter):
 
 
 class ByRight(admin.SimpleListFilter):
-    title = gettext_lazy("by what right")
+    title = gettext_lazy("right")
     parameter_name = "right"
 
     def lookups(self, request: Any, model_admin: Any) -> Any:

@@ -376,7 +376,7 @@ def test_what_is_shared_is_read_at_this_address_and_no_other(agreed, report, fir
     caller = fire_key()
     assert refs(caller.get("incidents")) == [] and caller.get(f"incidents/{incident.ref}").status_code == 404
     assert caller.get("ogc/collections/incidents/items").json()["numberReturned"] == 0
-    assert caller.get(f"incidents/{incident.ref}/eido").status_code == 404
+    assert caller.get(f"eido/incidents/{incident.ref}").status_code == 404
 
 
 # --- the record -----------------------------------------------------------------------------------------------------------------------
@@ -400,7 +400,7 @@ def test_each_read_through_an_agreement_is_on_record_before_it_is_told(agreed, r
 @pytest.mark.parametrize(
     ("path", "door"),
     [
-        (PATH, "external/incidents.json"), ("incidents", "incidents"), ("incidents/{ref}", "incidents"), ("incidents/{ref}/eido", "eido"),
+        (PATH, "external/incidents.json"), ("incidents", "incidents"), ("incidents/{ref}", "incidents"), ("eido/incidents/{ref}", "eido"),
         ("ogc/collections/incidents/items", "ogc"), ("ogc/collections/incidents/items/{ref}", "ogc"),
     ],
 )  # fmt: skip

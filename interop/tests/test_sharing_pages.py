@@ -81,3 +81,19 @@ def test_who_read_what_is_looked_up_from_either_end(cast, places, report):
     by_partner = client.get("/sharing/reads/", {"partner": "police-bi"}).content.decode()
     assert here.ref in by_partner and there.ref not in by_partner
     assert f"/sharing/reads/?incident={here.ref}" in client.get(f"/incidents/{here.ref}/").content.decode()
+
+
+def test_the_command_centre_signs_the_version_that_stood_on_its_page(proposed, chiefs):
+    listing = "/admin/interop/sharingagreement/"
+    asked = {"action": "sign", "_selected_action": [proposed.pk]}
+    client = client_of(chiefs[0])
+    page = client.post(listing, asked).content.decode()
+    assert f'value="{proposed.pk}:1"' in page
+    type(proposed).objects.filter(pk=proposed.pk).update(version=2)
+    client.post(listing, {**asked, "apply": "1", "versions": f"{proposed.pk}:1"})
+    assert not proposed.signatures.exists(), "changed meanwhile"
+    client.post(listing, {**asked, "apply": "1", "versions": f"{proposed.pk}:2"})
+    assert proposed.signatures.get().by == chiefs[0]
+    client.post(listing, {"action": "revoke", "_selected_action": [proposed.pk], "apply": "1", "reason": "Over"})
+    proposed.refresh_from_db()
+    assert proposed.state == "revoked"
