@@ -140,7 +140,7 @@ class AgreementAdmin(ActsOnRows, CentreAdmin):
         return self.act(
             request,
             queryset,
-            form=lambda *given: SignForm(*given, initial={"versions": ",".join(f"{row.pk}:{row.version}" for row in queryset)}),
+            form=lambda data=None: SignForm(data, initial={"versions": ",".join(f"{row.pk}:{row.version}" for row in queryset)}),
             title=_("Sign for your agency"),
             button=_("Sign"),
             note=_("You sign the terms as they stand now. With both signatures the other agency's systems read at once."),
