@@ -19,7 +19,7 @@ from interop.api.summary import SummaryView
 from interop.api.surfaces import NearRepeatList, SurfaceCell, SurfaceCsv, SurfaceDetail, SurfaceGeoJson, SurfaceList
 from interop.api.trust import ModelsView, ModelSwitchView, ModelView, ScoreboardView
 
-# What is asked most stands first: an address is looked for from the top, and a hundred patterns are half of what a small read costs.
+# What is asked most stands first: an address is looked for from the top, and a hundred patterns are a tenth of what a small read costs.
 urlpatterns: list[URLPattern | URLResolver] = [path("external/", include("interop.api.external.urls"))]
 for kind, single, batch in intake_views():
     urlpatterns += [
