@@ -5,6 +5,7 @@ INCIDENT_MOVED = "incident.moved"  # {"from", "to"}
 INCIDENT_CHANGED = "incident.changed"  # {"fields": [...]}
 INCIDENT_NOTED = "incident.noted"  # {}
 INCIDENT_REPORTED_AGAIN = "incident.reported_again"  # {"source", "report"}
+INCIDENT_PAIRED = "incident.duplicate"  # {"how": merge | link | dismiss | undo, "is_kept"?, "candidate"}: of each of the two
 INCIDENTS_IMPORTED = "incidents.imported"  # {"run", "source", "count", "first_id", "last_id"}: one a batch, never one an incident
 INCIDENTS_REZONED = "incidents.rezoned"  # {"count"}: boundaries moved, and with them these incidents' zones
 IMPORT_FINISHED = "import.finished"  # {"run", "status", "accepted", "rejected"}

@@ -2,6 +2,7 @@
 
 FEED_SILENT = "feed.silent"  # {"feed", "name_en", "name_ar", "minutes", "since"}: at each mark it passes, never once a sweep
 FEED_BACK = "feed.back"  # {"feed", "minutes"}: how long it had been silent
+MESSAGE_CORRECTED = "message.corrected"  # {"kind", "message_id"}: a person mended what a partner sent; subject is the message
 
 WEBHOOK_TESTED = "webhook.tested"  # {"webhook"}: somebody asked for a test; subject is the webhook, here and below
 WEBHOOK_DISABLED = "webhook.disabled"  # {"webhook", "name", "because", "since"}: it failed for days, and is switched off

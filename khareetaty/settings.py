@@ -254,6 +254,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.api.schema.nothing_is_required_of_chosen_fields",
         "core.api.schema.shapes_are_what_is_sent",
+        "interop.api.webhook_document.webhooks_of_the_catalogue",
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": True,

@@ -89,8 +89,12 @@ def told_of(count: int, cast: Any, places: Any, receiver: Moody) -> None:
 
 
 def make_due() -> None:
-    """What waits for a retry is due now; what somebody has claimed is left to its lease."""
-    WebhookDelivery.objects.filter(state="pending", lease_owner="").update(next_at=datetime.now(UTC))
+    """What waits for a retry is due now; what somebody has claimed, or writes at this moment, is left to them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE interop_webhookdelivery SET next_at = now() WHERE id IN (SELECT id FROM interop_webhookdelivery"
+            " WHERE state = 'pending' AND lease_owner = '' AND next_at > now() FOR UPDATE SKIP LOCKED)"
+        )
 
 
 def judge(receiver: Moody, count: int, kills: list[float]) -> int:

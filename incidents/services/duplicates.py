@@ -16,8 +16,10 @@ from pyproj import Transformer
 
 from core import audit
 from core.errors import Conflict, Invalid, NotFound
+from core.events import publish
 from core.version import code_version
 from geography.models import Zone
+from incidents import events
 from incidents.analytics.duplicates import THRESHOLD, WITHIN_M, WITHIN_MINUTES, Likeness, Sighting, likeness
 from incidents.lifecycle import EXITS, State
 from incidents.models import DuplicateCandidate, Incident, IncidentLog
@@ -173,4 +175,9 @@ def _decide(
     row.save(update_fields=["state", "kept", "reason", "decided_at", "decided_by"])
     after = {"state": to, "first": row.first_id, "second": row.second_id, "kept": kept.pk if kept else None, "score": row.score}
     audit.record(verb, obj=row, by=by, before={"state": before}, after=after, reason=reason)
+    for one in (row.first, row.second):
+        data: dict[str, Any] = {"how": verb.partition(".")[2], "candidate": row.pk}
+        if kept is not None:
+            data["is_kept"] = one.pk == kept.pk
+        publish(events.INCIDENT_PAIRED, subject=one, agency_id=one.agency_id, governorate_id=one.governorate_id, data=data)
     return row

@@ -14,18 +14,21 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-import httpcore
+import uvloop
 
-from core.outbound import BadUrl, Guard, check_url, tls_context
+from core.outbound import BadUrl, Guard, Url, check_url, tls_context
 from interop.models import ErrorClass
+from interop.sender.wire import Broken, Line, Lines, Lost, Target
 from interop.services.webhooks.payload import CONTENT_TYPE
 from interop.services.webhooks.queue import MOST_KEPT, Claim, Outcome
 from interop.services.webhooks.secrets import signer
@@ -38,6 +41,8 @@ LANE_IDLE_S = 60.0
 AGENT = "Khareetaty-Webhooks/1"
 PREFETCH_S = 0.3
 MOST_PREFETCHED = 120
+MOST_TRIED = 3  # addresses of one name
+_PATH = "/?:@!$&'()*+,;=-._~%[]"
 
 
 @dataclass(frozen=True)
@@ -58,50 +63,11 @@ class Unknown(Exception):
     """The name leads nowhere."""
 
 
-class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Looks a name up once, and connects to an address it has checked."""
-
-    def __init__(self, guard: Guard, resolve: Callable[[str, int], Awaitable[list[str]]]) -> None:
-        self.inner = httpcore.AnyIOBackend()
-        self.guard, self.resolve = guard, resolve
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        async with asyncio.timeout(CONNECT_S):
-            try:
-                found = await self.resolve(host, port)
-            except OSError as error:
-                raise Unknown(str(error)) from error
-            if not found:
-                raise Unknown(host)
-            if not all(self.guard.admits(host, address) for address in found):
-                raise Refused(host)
-            for place, address in enumerate(found[:3], start=1):
-                try:
-                    return await self.inner.connect_tcp(address, port, CONNECT_S, local_address, socket_options)
-                except httpcore.ConnectError:
-                    if place == min(len(found), 3):
-                        raise
-        raise httpcore.ConnectError(host)  # pragma: no cover - the loop returns or raises
-
-    async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None) -> Any:
-        raise Refused(path)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
 @dataclass
 class Lane:
     """What is under way to one subscription."""
 
-    pool: httpcore.AsyncConnectionPool
+    lines: Lines
     concurrency: int
     waiting: deque[Parcel] = field(default_factory=deque)
     active: int = 0
@@ -125,7 +91,7 @@ class Courier:
         self._lookups = ThreadPoolExecutor(16, thread_name_prefix="resolve")
         self._lanes: dict[int, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
@@ -179,17 +145,28 @@ class Courier:
     def _lane(self, subscription_id: int, concurrency: int) -> Lane:
         lane = self._lanes.get(subscription_id)
         if lane is None:
-            network = GuardedNetwork(self.guard, self._look_up)
-            pool = httpcore.AsyncConnectionPool(
-                ssl_context=tls_context(), network_backend=network, max_connections=50, max_keepalive_connections=50,
-                keepalive_expiry=KEEP_ALIVE_S, retries=0,
-            )  # fmt: skip
-            lane = self._lanes[subscription_id] = Lane(pool, concurrency)
+            lines = Lines(self._connect, most_read=MOST_READ, keep_alive_s=KEEP_ALIVE_S)
+            lane = self._lanes[subscription_id] = Lane(lines, concurrency)
         lane.concurrency = concurrency
         return lane
 
-    async def _look_up(self, host: str, port: int) -> list[str]:
-        return await self._loop.run_in_executor(self._lookups, self._resolve, host, port)
+    async def _connect(self, target: Target, make: Callable[[], Line]) -> Line:
+        """Look the name up once, and connect to an address that was judged: the very one, whatever the name leads to a moment later."""
+        async with asyncio.timeout(CONNECT_S):
+            try:
+                found = await self._loop.run_in_executor(self._lookups, self._resolve, target.host, target.port)
+            except OSError as error:
+                raise Unknown(str(error)) from error
+            if not found:
+                raise Unknown(target.host)
+            if not all(self.guard.admits(target.host, address) for address in found):
+                raise Refused(target.host)
+            tls: dict[str, Any] = {"ssl": tls_context(), "server_hostname": target.host} if target.is_tls else {}
+            tried = found[:MOST_TRIED]
+            for address in tried[:-1]:
+                with contextlib.suppress(ConnectionError, OSError):
+                    return (await self._loop.create_connection(make, address, target.port, **tls))[1]
+            return (await self._loop.create_connection(make, tried[-1], target.port, **tls))[1]
 
     async def _work(self, lane: Lane) -> None:
         try:
@@ -198,52 +175,45 @@ class Courier:
                 if time.monotonic() - parcel.claimed_at > self.timeout_s:
                     self.outcomes.put(Outcome(parcel.claim, datetime.now(UTC), is_given_back=True))
                     continue
-                outcome = await self._call(lane.pool, parcel)
+                outcome = await self._call(lane.lines, parcel)
                 lane.usual_s += 0.2 * (outcome.ms / 1000 - lane.usual_s)
                 self.outcomes.put(outcome)
         finally:
             lane.active -= 1
 
-    async def _call(self, pool: httpcore.AsyncConnectionPool, parcel: Parcel) -> Outcome:
+    async def _call(self, lines: Lines, parcel: Parcel) -> Outcome:
         started_at, began = datetime.now(UTC), time.monotonic()
 
         def outcome(error: str = "", detail: str = "", **more: Any) -> Outcome:
             return Outcome(parcel.claim, started_at, ms=round((time.monotonic() - began) * 1000), error=error, detail=detail, **more)
 
         try:
-            url = check_url(parcel.url, self.guard)
+            url = _judged(parcel.url, self.guard)
             headers = signed(parcel, at=started_at)
             async with asyncio.timeout(self.timeout_s):
-                return outcome(**await self._exchange(pool, url.text, headers, parcel.claim.body.encode()))
+                return outcome(**await self._exchange(lines, target_of(url), headers, parcel.claim.body.encode()))
         except (BadUrl, Refused) as bad:
             return outcome(ErrorClass.SSRF, str(bad))
         except Unknown as error:
             return outcome(ErrorClass.DNS, str(error))
         except NoSecret:
             return outcome(ErrorClass.SECRET)
-        except (TimeoutError, httpcore.TimeoutException):
+        except TimeoutError:
             return outcome(ErrorClass.TIMEOUT)
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ssl.SSLError) as error:
-            return outcome(class_of(error), str(error) or type(error).__name__)
+        except (Broken, OSError) as error:
+            return outcome(_class_of(error), str(error) or type(error).__name__)
         except Exception as error:  # whatever a library meets in a strange answer is that call's failure, and no other's
             return outcome(ErrorClass.PROTOCOL, f"{type(error).__name__}: {error}")
 
-    async def _exchange(self, pool: httpcore.AsyncConnectionPool, url: str, headers: list[Any], body: bytes) -> dict[str, Any]:
-        limits = {"connect": CONNECT_S, "read": self.timeout_s, "write": self.timeout_s, "pool": self.timeout_s}
-        async with pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": limits}) as response:
-            kept = bytearray()
-            async for chunk in response.aiter_stream():
-                kept += chunk
-                if len(kept) > MOST_READ:  # the verdict stands in the status
-                    break
-            named = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-        code = response.status
+    async def _exchange(self, lines: Lines, target: Target, headers: list[tuple[bytes, bytes]], body: bytes) -> dict[str, Any]:
+        answer = await lines.call(target, headers, body)
+        code, named = answer.code, answer.headers
         error = "" if 200 <= code < 300 else ErrorClass.REDIRECT if 300 <= code < 400 else ErrorClass.HTTP
         return {
             "code": code,
             "error": error,
             "detail": named.get(b"location", "")[:300] if error == ErrorClass.REDIRECT else "",
-            "excerpt": excerpt(bytes(kept), named.get(b"content-encoding", "")),
+            "excerpt": excerpt(bytes(answer.body), named.get(b"content-encoding", "")),
             "retry_after_s": retry_after(named.get(b"retry-after", "")) if error else None,
         }
 
@@ -257,17 +227,14 @@ class Courier:
         for pk, lane in list(self._lanes.items()):
             if not lane.active and not lane.waiting and now - lane.used_at > LANE_IDLE_S:
                 del self._lanes[pk]
-                task = self._loop.create_task(lane.pool.aclose())
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                lane.lines.close()
 
     async def _end(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            with contextlib.suppress(Exception):
-                await lane.pool.aclose()
+            lane.lines.close()
 
 
 class NoSecret(Exception):
@@ -281,10 +248,8 @@ def signed(parcel: Parcel, *, at: datetime) -> list[tuple[bytes, bytes]]:
     claim = parcel.claim
     signatures = " ".join(signer(sealed).sign(claim.webhook_id, at, claim.body) for sealed in parcel.sealed)
     return [
-        (b"Host", _host_header(parcel.url)),
         (b"User-Agent", AGENT.encode()),
         (b"Content-Type", CONTENT_TYPE.encode()),
-        (b"Content-Length", str(len(claim.body.encode())).encode()),
         (b"Accept", b"*/*"),
         (b"Accept-Encoding", b"identity"),
         (b"webhook-id", claim.webhook_id.encode()),
@@ -293,10 +258,15 @@ def signed(parcel: Parcel, *, at: datetime) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _host_header(url: str) -> bytes:
-    from urllib.parse import urlsplit
+_judged = lru_cache(maxsize=4096)(check_url)  # of the text alone: what the name leads to is asked at every connection
 
-    return urlsplit(url).netloc.encode("idna" if not url.isascii() else "ascii")
+
+@lru_cache(maxsize=4096)
+def target_of(url: Url) -> Target:
+    parts = urlsplit(url.text)
+    netloc = parts.netloc.encode("ascii" if url.text.isascii() else "idna")
+    path = quote(parts.path or "/", safe=_PATH) + (f"?{quote(parts.query, safe=_PATH)}" if parts.query else "")
+    return Target(url.scheme == "https", url.host, url.port, netloc, path.encode())
 
 
 def excerpt(body: bytes, encoding: str) -> str:
@@ -318,12 +288,10 @@ def retry_after(text: str) -> float | None:
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
-def class_of(error: BaseException) -> str:
+def _class_of(error: BaseException) -> str:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLError):
             return ErrorClass.TLS
         seen = seen.__cause__ or seen.__context__
-    if isinstance(error, httpcore.ConnectError):
-        return ErrorClass.CONNECT
-    return ErrorClass.PROTOCOL if isinstance(error, httpcore.ProtocolError) else ErrorClass.CONNECT
+    return ErrorClass.PROTOCOL if isinstance(error, Broken) and not isinstance(error, Lost) else ErrorClass.CONNECT

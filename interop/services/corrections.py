@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 
 from core import audit
 from core.errors import Conflict, Invalid, NotFound
+from core.events import publish
 from incidents.permissions import Actor, require
+from interop import events
 from interop.models import Correction, InboxMessage
 from interop.querysets import InboxQuerySet
 from interop.services.inbox import MAX_KEPT_BYTES, Receipt, Replay, canonical_of, process_message, replay_messages
@@ -84,6 +86,8 @@ def correct_message(*, message: InboxMessage, body: Any, by: Actor, reason: str)
         # Waiting, so that the sweep has it should we be cut off here.
         InboxMessage.objects.filter(pk=row.pk).update(body=body, status=Status.RECEIVED, attempts=0)
         changed = sorted(name for name in {*row.body, *body} if row.body.get(name) != body.get(name))
+        data = {"kind": row.kind, "message_id": row.message_id}
+        publish(events.MESSAGE_CORRECTED, subject=row, agency_id=row.agency_id, governorate_id=row.governorate_id, data=data)
         audit.record("message.correct", obj=row, by=by, after={"fields": changed, "correction": entry.pk}, reason=reason)
     return process_message(message=row, by=by)
 

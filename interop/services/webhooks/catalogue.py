@@ -68,6 +68,23 @@ _ALL = (
     _incident(incidents.INCIDENT_NOTED, _("Somebody wrote a note on an incident.")),
     _incident(incidents.INCIDENT_REPORTED_AGAIN, _("Another report of an incident came in."), "source"),
     _incident(
+        incidents.INCIDENT_PAIRED,
+        _("A person decided whether an incident and another are one event: merged, linked, told apart, or taken back."),
+        "how", "is_kept",
+    ),
+    EventType(
+        incidents.INCIDENTS_IMPORTED, READ_INCIDENTS, Sight.OWNED,
+        _("Incidents came in from a file, many at once: none of them is told of by itself."), ("source", "count"),
+    ),
+    EventType(
+        incidents.INCIDENTS_REZONED, READ_INCIDENTS, Sight.GENERAL,
+        _("Boundaries moved, and with them the zones of incidents: read anew what you keep by zone."), ("count",),
+    ),
+    EventType(
+        incidents.INCIDENT_TYPE_MERGED, READ_INCIDENTS, Sight.GENERAL,
+        _("One type of incident became part of another."), ("from", "to", "count"),
+    ),
+    _incident(
         incidents.NEAR_REPEAT_RAISED,
         _("An incident near recent ones of its kind: more are likelier for a while."),
         "count", "within_m", "within_days", "ratio", "until", "is_synthetic",
@@ -110,6 +127,10 @@ _ALL = (
     ),
     EventType(patrol.ROAD_CLOSED, READ_PATROL, Sight.PLACED, _("A road was closed."), ("from", "to")),
     EventType(patrol.ROAD_OPENED, READ_PATROL, Sight.PLACED, _("A closed road is open again.")),
+    EventType(
+        interop.MESSAGE_CORRECTED, Scope.INCIDENTS_WRITE, Sight.OWNED,
+        _("A message of your agency that could not go in was corrected by a person."), ("kind", "message_id"), "message",
+    ),
     EventType(
         interop.FEED_SILENT, Scope.INCIDENTS_WRITE, Sight.OWNED, _("Nothing was heard from a feed of your agency for a while."),
         ("feed", "name_en", "name_ar", "minutes", "since"), "feed",

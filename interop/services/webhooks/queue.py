@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from interop.models import ErrorClass, WebhookAttempt, WebhookDelivery
+from interop.models import ErrorClass, WebhookDelivery
 from interop.services.webhooks.health import note_failures, note_gone, note_successes
 
 State = WebhookDelivery.State
@@ -148,22 +148,33 @@ def write_down(outcomes: Sequence[Outcome], *, owner: str, now: datetime | None 
             )  # fmt: skip
     for one in failed:
         _write_failure(one, owner=owner, now=now)
-    WebhookAttempt.objects.bulk_create([_attempt(one) for one in made])
+    _write_attempts(made)
     _write_health(accepted, failed, now=now)
 
 
-def _attempt(one: Outcome) -> WebhookAttempt:
-    return WebhookAttempt(
-        delivery_id=one.claim.pk,
-        number=one.claim.tries + 1,
-        trigger=one.claim.trigger,
-        started_at=one.started_at,
-        ms=one.ms,
-        code=one.code,
-        error=one.error,
-        detail=one.detail[:300],
-        excerpt=one.excerpt[:MOST_KEPT],
+_ATTEMPTS = """
+INSERT INTO interop_webhookattempt (delivery_id, number, trigger, started_at, ms, code, error, detail, excerpt)
+SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[])
+"""
+
+
+def _write_attempts(made: Sequence[Outcome]) -> None:
+    """One statement, whose rows cost a tenth of what they cost as objects."""
+    if not made:
+        return
+    columns = (
+        [one.claim.pk for one in made],
+        [one.claim.tries + 1 for one in made],
+        [one.claim.trigger for one in made],
+        [one.started_at for one in made],
+        [one.ms for one in made],
+        [one.code for one in made],
+        [str(one.error) for one in made],
+        [one.detail[:300] for one in made],
+        [one.excerpt[:MOST_KEPT] for one in made],
     )
+    with connection.cursor() as cursor:
+        cursor.execute(_ATTEMPTS, columns)
 
 
 def _write_failure(one: Outcome, *, owner: str, now: datetime) -> None:
