@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import threading
 import time
 from collections import deque
@@ -28,20 +27,19 @@ import uvloop
 
 from core.outbound import BadUrl, Guard, Url, check_url, tls_context
 from interop.models import ErrorClass
-from interop.sender.wire import Broken, Line, Lines, Lost, Target
+from interop.sender.guarded import CONNECT_S, MOST_TRIED, Refused, Unknown, class_of
+from interop.sender.wire import Broken, Line, Lines, Target
 from interop.services.webhooks.payload import CONTENT_TYPE
 from interop.services.webhooks.queue import MOST_KEPT, Claim, Outcome
 from interop.services.webhooks.secrets import signer
 from interop.services.webhooks.subscriptions import Resolve, by_the_system
 
-CONNECT_S = 5.0
 MOST_READ = 64 * 1024
 KEEP_ALIVE_S = 15.0
 LANE_IDLE_S = 60.0
 AGENT = "Khareetaty-Webhooks/1"
 PREFETCH_S = 0.3
 MOST_PREFETCHED = 120
-MOST_TRIED = 3  # addresses of one name
 _PATH = "/?:@!$&'()*+,;=-._~%[]"
 
 
@@ -53,14 +51,6 @@ class Parcel:
     url: str
     sealed: tuple[str, ...]  # the secrets that live now, newest first
     claimed_at: float  # of the monotonic clock
-
-
-class Refused(Exception):
-    """The guard does not admit where the name leads."""
-
-
-class Unknown(Exception):
-    """The name leads nowhere."""
 
 
 @dataclass
@@ -201,7 +191,7 @@ class Courier:
         except TimeoutError:
             return outcome(ErrorClass.TIMEOUT)
         except (Broken, OSError) as error:
-            return outcome(_class_of(error), str(error) or type(error).__name__)
+            return outcome(class_of(error), str(error) or type(error).__name__)
         except Exception as error:  # whatever a library meets in a strange answer is that call's failure, and no other's
             return outcome(ErrorClass.PROTOCOL, f"{type(error).__name__}: {error}")
 
@@ -286,12 +276,3 @@ def retry_after(text: str) -> float | None:
         return None
     at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
-
-
-def _class_of(error: BaseException) -> str:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            return ErrorClass.TLS
-        seen = seen.__cause__ or seen.__context__
-    return ErrorClass.PROTOCOL if isinstance(error, Broken) and not isinstance(error, Lost) else ErrorClass.CONNECT

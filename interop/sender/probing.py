@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.outbound import BadUrl, Guard, check_url, tls_context
 from interop.models import ErrorClass, ExternalSystem, SystemProbe
-from interop.sender.courier import GuardedNetwork, Refused, Unknown, class_of
+from interop.sender.guarded import GuardedNetwork, Refused, Unknown, class_of
 from interop.services.systems import Finding, claim_due, guard, listen_for, note_findings
 from interop.services.webhooks.subscriptions import Resolve, by_the_system
 
