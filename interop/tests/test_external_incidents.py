@@ -230,6 +230,7 @@ def test_head_is_told_what_get_would_be_and_no_file_is_made_for_it(partner, repo
     assert (head.status_code, head["ETag"], head["Content-Type"]) == (200, asked["ETag"], "application/json") and not head.content
     file = Client().head(f"/api/v1/{PATH}.csv", headers=caller.headers({}))
     assert file.status_code == 200 and file["Content-Type"].startswith("text/csv") and not b"".join(file)
+    assert not AuditEntry.objects.filter(verb="external.export").exists()
 
 
 def test_it_is_packed_for_whom_can_unpack(partner, report):

@@ -16,7 +16,6 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from accounts.models import Agency
-from core import audit
 from incidents.models import Incident
 from incidents.querysets import IncidentQuerySet
 from interop.api.authentication import request_id_of
@@ -108,9 +107,7 @@ class OwnAndShared(Incidents):
                     return
                 after, left = position, left - len(shaped)
 
-        query = {key: values for key, values in self.request.query_params.lists() if key != "cursor"}
-        audit.record("external.export", by=self.key, after={"resource": self.name, "query": query})
-        return answers.stream(self.request, pages, names, f"{self.name}.csv")
+        return self.streamed(pages, names)
 
 
 class Through(OwnAndShared):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -176,8 +176,13 @@ class Table(External):
                     return
                 after, left = self.position(found[-1], asked.order.column), left - size
 
-        query = {key: values for key, values in self.request.query_params.lists() if key != "cursor"}
-        audit.record("external.export", by=self.key, after={"resource": self.name, "query": query})
+        return self.streamed(pages, names)
+
+    def streamed(self, pages: Callable[[], Iterator[list[answers.Row]]], names: Sequence[str]) -> HttpResponseBase:
+        """A file, its making on record."""
+        if self.request.method != "HEAD":
+            query = {key: values for key, values in self.request.query_params.lists() if key != "cursor"}
+            audit.record("external.export", by=self.key, after={"resource": self.name, "query": query})
         return answers.stream(self.request, pages, names, f"{self.name}.csv")
 
     def after(self, rows: QuerySet[Any], asked: Asked, position: Sequence[Any] | None) -> QuerySet[Any]:
