@@ -26,8 +26,11 @@ class AutoSchema(SpectacularSchema):
         responses: dict[str, Any] = super()._get_response_bodies(direction=direction)
         if direction != "response":
             return responses
+        own_form = getattr(self.view, "problem_content", None)
         for code in self._problem_codes():
-            if code not in responses:
+            if code not in responses and own_form is not None:
+                responses[code] = {"content": own_form, "description": _MEANING[code]}
+            elif code not in responses:
                 answer = self._get_response_for_code(ProblemSerializer, code, media_types=[CONTENT_TYPE])
                 responses[code] = {**answer, "description": _MEANING[code]}
         return responses

@@ -84,7 +84,12 @@ class Systems(GenericAPIView[Any]):
 class SystemList(Systems):
     pagination_class = NewestFirst
 
-    @extend_schema(operation_id="list_systems", tags=["systems"], summary="External systems and whether they answer (people only)")
+    @extend_schema(
+        operation_id="list_systems",
+        tags=["systems"],
+        summary="External systems and whether they answer (people only)",
+        responses=ExternalSystemSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(self.rows())
         return self.get_paginated_response(self.get_serializer(self.with_trend(list(page or [])), many=True).data)
@@ -102,7 +107,12 @@ class SystemProbes(Systems):
     serializer_class = ProbeSerializer
     pagination_class = NewestFirst
 
-    @extend_schema(operation_id="list_probes", tags=["systems"], summary="Its probes, the newest first (people only)")
+    @extend_schema(
+        operation_id="list_probes",
+        tags=["systems"],
+        summary="Its probes, the newest first (people only)",
+        responses=ProbeSerializer(many=True),
+    )
     def get(self, request: Request, pk: int) -> Response:
         page = self.paginate_queryset(self.found(pk).probes.all())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -11,7 +11,8 @@ from django.test import Client, override_settings
 from core.models import Event
 from incidents.models import Incident, Report
 from interop.models import InboxMessage
-from interop.services import inbox
+from interop.services import inbox, issue_key
+from interop.tests.conftest import Caller
 
 pytestmark = pytest.mark.django_db
 MOI = "ingest/moi-incident"
@@ -234,3 +235,13 @@ def test_a_message_that_always_fails_is_dead_after_five_attempts(caller, burglar
         inbox.sweep_inbox(older_than_s=0)
     message = InboxMessage.objects.get()
     assert (message.status, message.attempts) == ("dead", 5)
+
+
+@pytest.mark.parametrize("path", ["webhooks", "auth/token"])
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [(b'{"a": NaN}', "NaN"), (b'{"a": 1, "a": 2}', "stands twice"), (b"[" * 10_000, "nested too deeply"), (b"<a/>", "not JSON")],
+)
+def test_every_door_that_takes_json_reads_it_as_strictly(police_system, path, body, word):
+    key, secret = issue_key(partner=police_system, name="hooks", scopes=["webhooks:manage"], by=None, all_governorates=True)
+    assert is_problem(Caller(key, secret).post(path, body, raw=True), 400, word)

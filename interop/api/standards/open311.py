@@ -36,6 +36,14 @@ FORMATS = {"json": "application/json; charset=utf-8", "xml": "text/xml; charset=
 _JURISDICTION = OpenApiParameter("jurisdiction_id", str, description="The region's code; may be left out.")
 
 
+_ROWS = {"type": "array", "items": {"type": "object", "additionalProperties": {}}}
+_ERROR = {
+    "type": "object",
+    "properties": {"code": {"type": "integer"}, "description": {"type": "string"}},
+    "required": ["code", "description"],
+}
+
+
 class Open311View(StandardView):
     """Answers and refusals in the form the address ends with."""
 
@@ -43,6 +51,13 @@ class Open311View(StandardView):
     takes_key_parameter = True
     people_may_read = False
     scope = Scope.INCIDENTS_READ
+    # The standard's own form of a refusal, in place of problem+json.
+    problem_content = {
+        "application/json": {"schema": {"type": "array", "items": _ERROR}},
+        "text/xml": {"schema": {"type": "string"}},
+        # of an address that is none: in no form we know
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+    }
 
     def said(self, name: str, rows: Any, *, status: int = 200) -> HttpResponse:
         form = self.form
@@ -104,7 +119,7 @@ class Discovery(Open311View):
 class Services(Open311View):
     @extend_schema(
         operation_id="open311_services", tags=TAGS, summary="Open311: what may be complained about", parameters=[_JURISDICTION],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: _ROWS},
     )  # fmt: skip
     def get(self, request: Request, form: str) -> HttpResponse:
         return self.said("services", [open311.service(type) for type in self.services()])
@@ -159,7 +174,7 @@ class Requests(Open311View):
             OpenApiParameter("end_date", str, description="Reported at or before it; at most 90 days later."),
             OpenApiParameter("status", str, description="open, closed, or both separated by a comma."),
         ],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: _ROWS},
     )
     def get(self, request: Request, form: str) -> HttpResponse:
         asked, rows = request.query_params, self.complaints()
@@ -201,7 +216,7 @@ class Requests(Open311View):
         tags=TAGS,
         summary="Open311: file a complaint; the same again within a day is the one we have",
         request={"application/x-www-form-urlencoded": FiledSerializer},
-        responses={201: OpenApiTypes.OBJECT, 200: OpenApiResponse(OpenApiTypes.OBJECT, description="We have it already.")},
+        responses={201: _ROWS, 200: OpenApiResponse(_ROWS, description="We have it already.")},
     )
     def post(self, request: Request, form: str) -> HttpResponse:
         sent: Any = request.data
@@ -243,7 +258,7 @@ class OneRequest(Open311View):
         tags=TAGS,
         summary="Open311: one complaint",
         parameters=[_JURISDICTION],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: _ROWS},
     )
     def get(self, request: Request, ref: str, form: str) -> HttpResponse:
         found = list(self.complaints().by_ref(ref)[:1])
@@ -255,7 +270,7 @@ class OneRequest(Open311View):
 class Token(Open311View):
     @extend_schema(
         operation_id="open311_token", tags=TAGS, summary="Open311: which complaint a token became", parameters=[_JURISDICTION],
-        responses=OpenApiTypes.OBJECT,
+        responses={200: _ROWS},
     )  # fmt: skip
     def get(self, request: Request, token: str, form: str) -> HttpResponse:
         if not (token.isascii() and token.isdigit() and len(token) <= 18):
