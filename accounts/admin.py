@@ -92,7 +92,6 @@ class UserAdmin(ActsOnRows, Exchange, ExportMixin, CentreAdmin):
     search_help_text = gettext_lazy("User name, full name or e-mail.")
     ordering = ["username"]
     autocomplete_fields = ["agency"]
-    filter_horizontal = ["governorates"]
     readonly_fields = ["is_active", "theme", "last_login", "created_at"]
     actions = ["deactivate", "reactivate", "new_passwords"]
     object_actions = ["new_passwords", "deactivate", "reactivate"]

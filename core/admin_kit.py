@@ -129,6 +129,9 @@ class CentreAdmin(admin.ModelAdmin):
         return self._narrowed(field, db_field, request)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Boxes to tick, unless one types to find: a box is read, ticked and heard alike in both directions and on a phone."""
+        if db_field.name not in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", forms.CheckboxSelectMultiple(attrs={"class": "checkbox-grid"}))
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         return self._narrowed(field, db_field, request)
 

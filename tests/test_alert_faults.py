@@ -327,7 +327,7 @@ def test_of_ten_thousand_events_nothing_is_lost_or_doubled_while_everything_is_k
     processes = Processes(list(PROGRAMS), ends.environment, ends.log)
     try:
         events = int(os.environ.get("FAULT_EVENTS") or "10000")
-        storm(ledger, processes, ends, cast, places, events=events, every_s=(2.0, 8.0), most_waiting=100, seed=2026)
+        storm(ledger, processes, ends, cast, places, events=events, every_s=(5.0, 15.0), most_waiting=100, seed=2026)
         drain(ledger, processes, within_s=600)
     finally:
         processes.end()

@@ -116,7 +116,6 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
     date_hierarchy = "created"
     ordering = ["-created"]
     autocomplete_fields = ["partner"]
-    filter_horizontal = ["governorates"]
     actions = ["rotate", "revoke"]
     object_actions = ["rotate", "revoke"]
 

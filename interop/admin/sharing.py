@@ -82,7 +82,6 @@ class AgreementAdmin(ActsOnRows, CentreAdmin):
     search_help_text = gettext_lazy("Its number or title.")
     ordering = ["-id"]
     autocomplete_fields = ["giver", "receiver", "partner"]
-    filter_horizontal = ["types", "governorates"]
     inlines = [SignatureInline]
     actions = ["sign", "revoke"]
     object_actions = ["sign", "revoke"]

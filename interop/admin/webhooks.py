@@ -90,7 +90,6 @@ class WebhookAdmin(ActsOnRows, CentreAdmin):
     search_fields = ["name", "url", "partner__slug", "partner__name", "=uid"]
     ordering = ["-id"]
     autocomplete_fields = ["key"]
-    filter_horizontal = ["governorates"]
     actions = ["test", "pause", "resume", "rotate", "replay_failed", "replay_since", "remove"]
     object_actions = ["test", "rotate", "replay_failed", "replay_since", "pause", "resume", "remove"]
     inlines = [SecretInline]
