@@ -50,11 +50,11 @@ def run(report: Report) -> None:
 
 
 def forget_alerts() -> None:
-    """An earlier run's alerts would be joined by this one's events, and its rules would fire too: both go."""
-    from django.db import connection
+    """An earlier run's alerts would be joined by this one's events, and its rules would fire too: both are over."""
+    from alerts.models import Alert, AlertRule, AlertState
 
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE alerts_alert, alerts_alertrule CASCADE")
+    Alert.objects.exclude(state=AlertState.RESOLVED).update(state=AlertState.RESOLVED)
+    AlertRule.objects.update(state=AlertRule.State.OFF)
 
 
 @contextmanager
@@ -93,6 +93,7 @@ def _world() -> tuple[Any, Any]:
         AlertRule.objects.get_or_create(
             code=f"bench-{number}", defaults={**usual, **only, "name_en": "Bench", "name_ar": "قياس", "condition": {"types": types}}
         )
+    AlertRule.objects.filter(policy=policy).update(state=AlertRule.State.ACTIVE)
     return agency, governorate
 
 

@@ -52,7 +52,7 @@ def run(report: Report) -> None:
         prober.start()
         committed, late_s = _open(world, RATE * SECONDS)
         deadline = time.time() + 60
-        while len(seen) < len(committed) and time.time() < deadline:
+        while committed.keys() - seen.keys() and time.time() < deadline:
             time.sleep(0.2)
         over.set()
         prober.join()
@@ -127,8 +127,10 @@ def _rules(type_: Any) -> Any:
     from incidents.models import IncidentType
 
     policy, is_new = EscalationPolicy.objects.get_or_create(code="engine", defaults={"name_en": "Bench", "name_ar": "قياس"})
-    if is_new:
-        PolicyStep.objects.create(policy=policy, position=1, kind=PolicyStep.Kind.COMMAND_CENTRE, wait_s=60)
+    if not is_new:  # a second run on the same database
+        AlertRule.objects.filter(policy=policy).update(state=AlertRule.State.ACTIVE)
+        return AlertRule.objects.get(code="each")
+    PolicyStep.objects.create(policy=policy, position=1, kind=PolicyStep.Kind.COMMAND_CENTRE, wait_s=60)
     own: dict[str, Any] = {"policy": policy, "state": AlertRule.State.ACTIVE, "name_ar": "قياس"}
     rng, types = Random(3), list(IncidentType.objects.values_list("code", flat=True))
     for number in range(RULES - 1):
