@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Max
+from django.db.models.functions import Now
 
 from benchmarks.live import _program, _quantile
 from benchmarks.report import Report
@@ -53,7 +54,7 @@ def forget_alerts() -> None:
     """An earlier run's alerts would be joined by this one's events, and its rules would fire too: both are over."""
     from alerts.models import Alert, AlertRule, AlertState
 
-    Alert.objects.exclude(state=AlertState.RESOLVED).update(state=AlertState.RESOLVED)
+    Alert.objects.exclude(state=AlertState.RESOLVED).update(state=AlertState.RESOLVED, resolved_at=Now())
     AlertRule.objects.update(state=AlertRule.State.OFF)
 
 

@@ -14,6 +14,7 @@ HEAD = """# Benchmarks
 Written by `make bench`; nothing here is typed by hand. One suite alone: `make bench ARGS="imports"`.
 Machines are noisy: a figure beside a baseline of the same run says more than a figure alone.
 """
+WORTH_TELLING = 0.02
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,32 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def write(report: Report, suites: list[str], path: Path) -> None:
+def _spent() -> tuple[int, int]:
+    """``(stolen, all)`` ticks of all processors since the machine started; zeros where no kernel tells."""
+    try:
+        ticks = [int(number) for number in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return 0, 0
+    return ticks[7], sum(ticks)
+
+
+@dataclass
+class Theft:
+    """How much of the processors others on the same host took away since it was made: what makes figures slow without our doing."""
+
+    before: tuple[int, int] = field(default_factory=_spent)
+
+    def share(self) -> float:
+        (stolen, total), (was_stolen, was_total) = _spent(), self.before
+        return (stolen - was_stolen) / max(total - was_total, 1)
+
+
+def write(report: Report, suites: list[str], path: Path, stolen: float) -> None:
     """Put the sections of ``suites`` into the file; sections of suites that did not run now stay as they were."""
     kept = split(path.read_text()) if path.exists() else {}
     measured = f'{datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {machine()}, by `make bench ARGS="{" ".join(suites)}"`.'
+    if stolen >= WORTH_TELLING:
+        measured += f" Others on the same host took {stolen:.0%} of the processors meanwhile."
     for section, rows in report.sections.items():
         lines = [
             "",

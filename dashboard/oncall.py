@@ -21,6 +21,7 @@ from dashboard.roster import week_start
 
 WEEKS = (2, 4)
 HOURS = 168
+PRESSED_HOURS = 7  # a shorter span is narrower than a finger on the narrowest week; the list of handovers has it too
 TINTS = 8
 MOST_NOW = 60
 SHOWN_OVERRIDES = 40
@@ -55,6 +56,10 @@ class Bar:
     @property
     def place(self) -> str:
         return f"s-{self.column} n-{self.width}"
+
+    @property
+    def is_pressed(self) -> bool:
+        return not self.is_past and self.width >= PRESSED_HOURS
 
 
 @dataclass

@@ -19,8 +19,7 @@ def rows_of_inbound(cast, places, source, incident, other):
         source=source, kind="moi-incident", message_id="walk-1", digest="0" * 64, body={"a": 1}, status="rejected", agency_id=cast.police.pk
     )
     Correction.objects.create(message=message, before={"a": 0}, after={"a": 1}, reason="typing error", author_kind="user")
-    DuplicateCandidate.objects.create(
-        first=incident, second=other, score=0.8, distance_m=40, minutes=3, parts={"near": 0.9, "soon": 0.9, "kin": 1, "words": None}
-    )
+    alike = {"score": 0.8, "distance_m": 40, "minutes": 3, "parts": {"near": 0.9, "soon": 0.9, "kin": 1, "words": None}}
+    DuplicateCandidate.objects.get_or_create(first=incident, second=other, defaults=alike)  # a running relay may have found the pair
     now = timezone.now()
     FeedHour.objects.create(source=source, hour=now.replace(minute=0, second=0, microsecond=0), accepted=30, counted_at=now)
