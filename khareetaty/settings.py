@@ -213,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "alerts", "description": "What people must hear of, who was told, who acknowledged; rules, policies, who is on call."},
         {"name": "external", "description": "What partners pull: three formats, filters, pages that stand still, tags to ask again by."},
         {"name": "webhooks", "description": "Be told of what happens, by signed calls to an address of yours (Standard Webhooks)."},
+        {"name": "sharing", "description": "Agreements between agencies, and the record of what partners were told."},
         {"name": "access", "description": "Partners' keys, and people's tokens (`Authorization: Bearer`)."},
         {"name": "analysis", "description": "Counts, comparisons and what the analytics found."},
     ],

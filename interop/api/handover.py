@@ -135,7 +135,7 @@ class HandoverDetailSerializer(HandoverSerializer):
     rule = serializers.SerializerMethodField()
     cells = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number"}})
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": ["number", "null"]}})
     def get_rule(self, made: Handover) -> dict[str, Any]:
         return {name: made.parameters.get(name) for name in ("cells", "cap", "of_last", "explore_share")}
 

@@ -141,7 +141,9 @@ class WebhookSender:
             webhook, rights = known[claim.subscription_id]
             if webhook.state == WebhookSubscription.State.REMOVED:
                 self._unwritten.append(Outcome(claim, at, error=ErrorClass.STATE))
-            elif not rights.may_hear(claim.type, agency_id=claim.agency_id, governorate_id=claim.governorate_id):
+            elif not rights.may_hear(
+                claim.type, agency_id=claim.agency_id, governorate_id=claim.governorate_id, subject_id=claim.subject_id
+            ):
                 self._unwritten.append(Outcome(claim, at, error=ErrorClass.RIGHTS))
             else:
                 sealed = tuple(one.sealed for one in self._secrets.get(webhook.pk, ()) if one.expires_at is None or one.expires_at > at)

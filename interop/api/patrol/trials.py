@@ -61,7 +61,11 @@ class TrialSerializer(serializers.Serializer[Trial]):
 class TrialDetailSerializer(TrialSerializer):
     seal_holds = serializers.SerializerMethodField()
     cells = TrialCellSerializer(many=True)
-    report = serializers.JSONField(allow_null=True, help_text="The effect, once it is counted; null before.")
+    report = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": ["object", "null"], "description": "The effect, once it is counted; null before."})
+    def get_report(self, trial: Trial) -> dict[str, Any] | None:
+        return trial.report
 
     @extend_schema_field(serializers.BooleanField(allow_null=True, help_text="Whether the tables hold what was sealed; null: no seal."))
     def get_seal_holds(self, trial: Trial) -> bool | None:

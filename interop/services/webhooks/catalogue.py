@@ -26,6 +26,7 @@ class Sight(Enum):
     OWNED = "owned"  # an agency's, in a governorate
     SHARED = "shared"  # the same, or of a governorate and of no agency: then every agency's there
     PLACED = "placed"  # a governorate's, whatever the agency
+    AGREED = "agreed"  # the two sides of a sharing agreement: as its model says
     GENERAL = "general"  # everybody's who may see anything
 
 
@@ -55,6 +56,10 @@ def _incident(name: str, about: str | Promise, *values: str) -> EventType:
 
 def _alert(name: str, about: str | Promise, *values: str) -> EventType:
     return EventType(name, READ_ALERTS, Sight.SHARED, about, values, "alert", "api-alert")
+
+
+def _sharing(name: str, about: str | Promise) -> EventType:
+    return EventType(name, READ_INCIDENTS, Sight.AGREED, about, ("version", "giver", "receiver"), "agreement", "api-agreement")
 
 
 def _patrol(name: str, about: str | Promise, *values: str, subject: str = "", link: str = "") -> EventType:
@@ -138,6 +143,18 @@ _ALL = (
     EventType(
         interop.FEED_BACK, Scope.INCIDENTS_WRITE, Sight.OWNED, _("A feed of your agency is heard again."),
         ("feed", "name_en", "name_ar", "minutes"), "feed",
+    ),
+    _sharing(interop.SHARING_PROPOSED, _("An agreement to share was proposed: both sides have to sign.")),
+    _sharing(interop.SHARING_CHANGED, _("The terms of an agreement changed: until both have signed anew, nothing is read through it.")),
+    _sharing(interop.SHARING_AGREED, _("Both sides have signed an agreement: it can be read through while its time runs.")),
+    _sharing(interop.SHARING_REVOKED, _("An agreement was revoked: nothing more is read through it.")),
+    EventType(
+        interop.SYSTEM_DOWN, Scope.INCIDENTS_WRITE, Sight.OWNED, _("A system of your agency does not answer."),
+        ("system", "error", "code"), "system",
+    ),
+    EventType(
+        interop.SYSTEM_UP, Scope.INCIDENTS_WRITE, Sight.OWNED, _("A system of your agency answers again."),
+        ("system", "minutes"), "system",
     ),
 )  # fmt: skip
 CATALOGUE: dict[str, EventType] = {one.name: one for one in _ALL}

@@ -41,6 +41,7 @@ class Claim:
     type: str
     agency_id: int | None
     governorate_id: int | None
+    subject_id: int | None
     body: str
     trigger: str
     tries: int
@@ -85,7 +86,7 @@ due AS (
     ) AS one
 )
 UPDATE interop_webhookdelivery SET next_at = %(until)s, lease_owner = %(owner)s WHERE id IN (SELECT id FROM due)
-RETURNING id, subscription_id, event_id, type, agency_id, governorate_id, body, trigger, tries
+RETURNING id, subscription_id, event_id, type, agency_id, governorate_id, subject_id, body, trigger, tries
 """
 _CLAIM_TESTS = """
 WITH due AS (
@@ -93,7 +94,7 @@ WITH due AS (
     ORDER BY next_at LIMIT 50 FOR UPDATE SKIP LOCKED
 )
 UPDATE interop_webhookdelivery SET next_at = %(until)s, lease_owner = %(owner)s WHERE id IN (SELECT id FROM due)
-RETURNING id, subscription_id, event_id, type, agency_id, governorate_id, body, trigger, tries
+RETURNING id, subscription_id, event_id, type, agency_id, governorate_id, subject_id, body, trigger, tries
 """
 
 

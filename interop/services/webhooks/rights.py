@@ -9,7 +9,7 @@ from django.db.models import Prefetch
 
 from accounts.jurisdiction import Jurisdiction
 from geography.models import Zone
-from interop.models import PartnerKey, WebhookSubscription
+from interop.models import PartnerKey, SharingAgreement, WebhookSubscription
 from interop.services.webhooks.catalogue import CATALOGUE, TEST, TEST_TYPE, EventType, Sight, matching
 
 
@@ -20,20 +20,23 @@ class Rights:
     stands: bool  # a key stands behind it
     scopes: frozenset[str]
     jurisdiction: Jurisdiction
+    partner_id: int
     wanted: frozenset[str]  # names of types
     only_in: frozenset[int]  # governorates; empty: wherever it may
 
-    def may_hear(self, name: str, *, agency_id: int | None, governorate_id: int | None) -> bool:
+    def may_hear(self, name: str, *, agency_id: int | None, governorate_id: int | None, subject_id: int | None) -> bool:
         """Whether it may be told of such an event at all."""
         kind = TEST_TYPE if name == TEST else CATALOGUE.get(name)
         if kind is None or not self.stands:
             return False
-        return name == TEST or (kind.scope in self.scopes and self._sees(kind, agency_id, governorate_id))
+        return name == TEST or (kind.scope in self.scopes and self._sees(kind, agency_id, governorate_id, subject_id))
 
     def wants(self, name: str, *, governorate_id: int | None) -> bool:
         return name in self.wanted and (not self.only_in or governorate_id in self.only_in)
 
-    def _sees(self, kind: EventType, agency_id: int | None, governorate_id: int | None) -> bool:
+    def _sees(self, kind: EventType, agency_id: int | None, governorate_id: int | None, subject_id: int | None) -> bool:
+        if kind.sight is Sight.AGREED:  # seldom enough to ask each time
+            return SharingAgreement.objects.visible_to(self).filter(pk=subject_id).exists()
         if kind.sight in (Sight.OWNED, Sight.SHARED):
             is_shared = kind.sight is Sight.SHARED
             return self.jurisdiction.admits(agency_id=agency_id, governorate_id=governorate_id, or_shared=is_shared)
@@ -60,6 +63,7 @@ def rights_of(subscription: WebhookSubscription) -> Rights:
     return Rights(
         stands=key is not None and subscription.partner.is_active,
         scopes=frozenset(key.scopes) if key is not None else frozenset(),
+        partner_id=subscription.partner_id,
         jurisdiction=key.jurisdiction if key is not None else Jurisdiction.nothing(),
         wanted=frozenset(one.name for one in matching(subscription.types)),
         only_in=frozenset(zone.pk for zone in subscription.governorates.all()),
