@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from alerts.models import Alert, AlertRule, EscalationPolicy
 from incidents.models import PipelineRun
+from interop.models import SharingAgreement
 from patrol.models import Plan, RoadNetwork, Sos
 from tests.live_server import PATIENCE_MS
 from tests.test_admin_walk import one_of_each
@@ -22,8 +23,25 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CHECK = """tags => axe.run({exclude: [['.maplibregl-canvas-container']]}, {runOnly: tags, resultTypes: ['violations']}).then(found =>
     found.violations.map(rule => ({id: rule.id, help: rule.help, nodes: rule.nodes.map(node => node.target.join(' ') + ' :: ' +
     (node.failureSummary || '').split('\\n').slice(1).join(' ').trim().slice(0, 240))})))"""
+# A page is looked at when it is drawn: nothing that its scripts asked for is on its way, no map is being made, for five frames on end.
+COUNTED = """(() => {
+    window.onTheirWay = 0;
+    const came = () => setTimeout(() => { window.onTheirWay -= 1; });
+    const { fetch } = window, { send } = XMLHttpRequest.prototype;
+    window.fetch = (...given) => { window.onTheirWay += 1; return fetch(...given).finally(came); };
+    XMLHttpRequest.prototype.send = function (...given) {
+        window.onTheirWay += 1; this.addEventListener('loadend', came); return send.apply(this, given);
+    };
+})()"""
+DRAWN = """() => {
+    const busy = '.htmx-request, .htmx-swapping, .htmx-settling, .is-loading, [data-map-state=loading]';
+    const still = !window.onTheirWay && document.fonts.status === 'loaded' && !document.querySelector(busy);
+    window.stillFor = still ? (window.stillFor || 0) + 1 : 0;
+    return window.stillFor >= 5;
+}"""
 PAGES = {
     "board": "board", "map": "map", "analysis": "hotspots forecast surfaces compare summary scoreboard models handover runs duplicates",
+    "exchange": "feeds feeds-one sharing sharing-agreement sharing-reads",
     "patrol": "patrol roster workload patrol-duty roster-teams tasks intervals aid units plans coverage whatif packs dosage report trials",
     "safety": "sos shift",
     "alerts": "alerts alerts-new silences alertstats rules rules-new policies policies-new oncall deliveries templates mypages contacts "
@@ -40,6 +58,7 @@ def page(browser, live_site):
     """As everybody's ``page``, in a context that lets axe set styles of its own to measure by."""
     context = browser.new_context(base_url=live_site.url, bypass_csp=True, timezone_id="Asia/Kuwait", reduced_motion="reduce")
     context.set_default_timeout(4 * PATIENCE_MS)  # a page with a map is long in coming where tests run side by side
+    context.add_init_script(COUNTED)
     yield context.new_page()
     context.close()
 
@@ -47,14 +66,16 @@ def page(browser, live_site):
 def addresses_of(kind, incident):
     models: dict[str, Any] = {
         "runs-one": PipelineRun, "plans-one": Plan, "sos-one": Sos, "alerts-one": Alert, "rules-one": AlertRule, "rules-edit": AlertRule,
-        "policies-one": EscalationPolicy,
+        "policies-one": EscalationPolicy, "sharing-agreement": SharingAgreement,
     }  # fmt: skip
     for name in PAGES[kind].split():
-        arguments = [incident.ref] if name == "incident" else []
+        arguments = {"incident": [incident.ref], "feeds-one": [incident.source.slug]}.get(name, [])
         if name in models:
             row = models[name].objects.order_by("pk").first()
             arguments = [row.code if name == "policies-one" else row.pk]
         yield reverse(name, args=arguments)
+        if name == "sharing-reads":
+            yield f"{reverse(name)}?incident={incident.ref}"
 
 
 def walk(page, kind, incident):
@@ -64,6 +85,7 @@ def walk(page, kind, incident):
     for address in addresses_of(kind, incident):
         answer = page.goto(address)
         assert answer.status == 200, address
+        page.wait_for_function(DRAWN)
         page.evaluate(AXE.read_text())
         for rule in page.evaluate(CHECK, RULES):
             wrong += [f"{address} {rule['id']}: {node}" for node in rule["nodes"][:6]]

@@ -13,6 +13,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Day
 from core.errors import Invalid
 from incidents.models import Incident
 from incidents.services.compare import AGAINST, Change, Comparison, Figures, PeriodFacts, Row, Span, compare, scope_of
@@ -29,7 +30,7 @@ class AskedSerializer(serializers.Serializer[Any]):
     region = serializers.SlugField(required=False, max_length=16)
     zone = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     category = serializers.SlugField(required=False, max_length=32)
-    until = serializers.DateField(required=False)
+    until = Day(required=False)
 
 
 class SpanSerializer(serializers.Serializer[Span]):

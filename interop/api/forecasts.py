@@ -10,6 +10,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Day
 from core.api.paging import NewestFirst
 from geography.models import Zone
 from incidents.models import Forecast, ModelChoice
@@ -29,7 +30,7 @@ class ForecastsAskedSerializer(serializers.Serializer[Any]):
     zone = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     level = serializers.ChoiceField(required=False, choices=[str(level) for level in LEVELS])
     category = serializers.SlugField(required=False, max_length=32, allow_blank=True)
-    day = serializers.DateField(required=False)
+    day = Day(required=False)
 
 
 class CountedSerializer(serializers.Serializer[Any]):

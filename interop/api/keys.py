@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
+from core.api.fields import Moment
 from core.api.paging import NewestFirst
 from core.errors import Invalid
 from geography.models import Zone
@@ -60,14 +61,14 @@ class NewKeySerializer(serializers.Serializer[Any]):
     networks = serializers.ListField(
         child=serializers.CharField(max_length=43), default=list, max_length=MOST_NETWORKS, help_text="CIDR; empty: from everywhere."
     )
-    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    expires_at = Moment(required=False, allow_null=True, default=None)
 
 
 class RotationSerializer(serializers.Serializer[Any]):
     overlap_h = serializers.FloatField(
         min_value=0, max_value=MOST_OVERLAP_H, default=OVERLAP_H, help_text="Hours the old key goes on; 0 ends it now."
     )
-    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    expires_at = Moment(required=False, allow_null=True, default=None)
 
 
 class RevokeSerializer(serializers.Serializer[Any]):

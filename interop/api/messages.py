@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from core.api.errors import FieldErrorSerializer
+from core.api.fields import Moment
 from core.api.paging import NewestFirst
 from interop.api.authentication import CALLERS, HasScope
 from interop.api.serializers import incident_url
@@ -61,8 +62,8 @@ class AskedSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=Kind.choices, required=False)
     source = serializers.CharField(max_length=64, required=False, help_text="The source's short name.")  # type: ignore[assignment]
     code = serializers.CharField(max_length=64, required=False, help_text="One of its errors has this code.")
-    since = serializers.DateTimeField(required=False, help_text="Received at or after.")
-    until = serializers.DateTimeField(required=False, help_text="Received before.")
+    since = Moment(required=False, help_text="Received at or after.")
+    until = Moment(required=False, help_text="Received before.")
 
 
 class MessageReplaySerializer(AskedSerializer):

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from core.api.fields import Day
 from core.api.paging import NewestFirst
 from incidents.models import PipelineRun
 from incidents.services import pipeline
@@ -71,7 +72,7 @@ class RunDetailSerializer(RunSerializer):
 class RunRequestSerializer(serializers.Serializer[Any]):
     """Everything from now, unless less is asked for."""
 
-    as_of = serializers.DateField(required=False, allow_null=True, help_text="Look from the start of this day, on each region's clock.")
+    as_of = Day(required=False, allow_null=True, help_text="Look from the start of this day, on each region's clock.")
     regions = serializers.ListField(child=serializers.CharField(max_length=16), required=False, allow_empty=False, max_length=50)
     only = serializers.ListField(child=serializers.ChoiceField(choices=sorted(KINDS)), required=False, allow_empty=False, max_length=50)
 

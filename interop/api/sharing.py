@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Agency, User
+from core.api.fields import Moment
 from core.api.paging import NewestFirst
 from geography.models import Zone
 from incidents.models import Incident, IncidentType
@@ -93,9 +94,9 @@ class SharingTermsSerializer(serializers.Serializer[Any]):
     governorates = serializers.ListField(child=serializers.CharField(max_length=64), required=False, max_length=500)
     parts = serializers.ListField(child=serializers.ChoiceField(choices=Part.choices), required=False)
     precision = serializers.ChoiceField(choices=Precision.choices, default=Precision.AREA)
-    occurred_from = serializers.DateTimeField(required=False, allow_null=True)
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField(help_text="Within 366 days of its beginning.")
+    occurred_from = Moment(required=False, allow_null=True)
+    starts_at = Moment()
+    ends_at = Moment(help_text="Within 366 days of its beginning.")
 
     def terms(self, agreement: SharingAgreement | None = None) -> AgreementTerms:
         """The terms asked for; for a change, what is not said stays as it is."""
@@ -305,8 +306,8 @@ class PartnerReadsSerializer(serializers.Serializer[Any]):
 
 
 class ReadsQuerySerializer(serializers.Serializer[Any]):
-    since = serializers.DateTimeField(required=False, help_text=f"By default the last {records.DAYS} days.")
-    until = serializers.DateTimeField(required=False)
+    since = Moment(required=False, help_text=f"By default the last {records.DAYS} days.")
+    until = Moment(required=False)
 
 
 class Reads(APIView):

@@ -15,6 +15,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Moment
 from core.api.paging import NewestFirst
 from geography.models import Zone
 from interop.api.authentication import HasScope, KeyAuthentication
@@ -145,7 +146,7 @@ class WebhookDeliveryDetailSerializer(WebhookDeliverySerializer):
 class ReplayWebhookSerializer(serializers.Serializer[Any]):
     what = serializers.ChoiceField(choices=["failed", "since"], help_text="All that failed; or all since a sequence or a time.")
     from_sequence = serializers.IntegerField(min_value=0, max_value=2**63 - 1, required=False, help_text="Events behind this sequence.")
-    from_time = serializers.DateTimeField(required=False)
+    from_time = Moment(required=False)
     also_delivered = serializers.BooleanField(default=False)
 
 

@@ -245,3 +245,13 @@ def test_a_message_that_always_fails_is_dead_after_five_attempts(caller, burglar
 def test_every_door_that_takes_json_reads_it_as_strictly(police_system, path, body, word):
     key, secret = issue_key(partner=police_system, name="hooks", scopes=["webhooks:manage"], by=None, all_governorates=True)
     assert is_problem(Caller(key, secret).post(path, body, raw=True), 400, word)
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "0290-07-08T12:36:49Z", "1969-12-31T00:00:00Z", "9999-12-25T00:00:00Z"])
+@pytest.mark.parametrize(("path", "name"), [("gaps", "start"), ("gaps", "end"), ("spans", "start")])
+def test_times_at_the_ends_of_the_calendar_are_refused_by_name(alerting, police_system, when, path, name):
+    caller = Caller(*issue_key(partner=police_system, name="k", scopes=["alerts:read"], by=None, all_governorates=True))
+    answer = caller.get(f"oncall/schedules/{alerting.schedule.pk}/{path}", {name: when})
+    assert answer.status_code == 422, answer.content
+    assert [error["field"] for error in answer.json()["errors"]] == [name]
+    assert caller.get(f"oncall/schedules/{alerting.schedule.pk}/{path}", {"start": "2026-03-01T00:00:00Z"}).status_code == 200

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from alerts.models import Alert
 from alerts.services.statistics import Group, Statistics, statistics_of
+from core.api.fields import Moment
 from core.errors import Invalid
 from interop.api.alerts.alerts_api import TAGS, AlertsView
 from interop.api.patrol.force_kit import PlaceAskedSerializer, of_place
@@ -54,8 +55,8 @@ def _feature(alert: Alert) -> dict[str, Any] | None:
 
 
 class AlertSpanAskedSerializer(PlaceAskedSerializer):
-    start = serializers.DateTimeField(required=False, help_text="Without it, thirty days before the end.")
-    end = serializers.DateTimeField(required=False, help_text="Without it, now.")
+    start = Moment(required=False, help_text="Without it, thirty days before the end.")
+    end = Moment(required=False, help_text="Without it, now.")
 
 
 class AlertResponseSerializer(serializers.Serializer[Any]):

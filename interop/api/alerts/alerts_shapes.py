@@ -13,6 +13,7 @@ from rest_framework import serializers
 from alerts.models import Alert, AlertLog, AlertState, Channel, Delivery, EscalationRun, Level, Page
 from alerts.services import whys
 from alerts.services.why import why_of
+from core.api.fields import Moment
 from interop.api.patrol.force_kit import PlaceAskedSerializer
 from interop.api.patrol.force_writes import Key
 from interop.api.serializers import PointSerializer
@@ -167,11 +168,11 @@ class AlertsAskedSerializer(PlaceAskedSerializer):
     mine = serializers.BooleanField(
         required=False, allow_null=True, default=None, help_text="Only those that page the caller (people only)."
     )
-    since = serializers.DateTimeField(required=False, help_text="Those that fired at or after it.")
+    since = Moment(required=False, help_text="Those that fired at or after it.")
 
 
 class QuietRequestSerializer(serializers.Serializer[Any]):
-    until = serializers.DateTimeField()
+    until = Moment()
     reason = serializers.CharField(max_length=400, required=False, allow_blank=True, default="")
 
 

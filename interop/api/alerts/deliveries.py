@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from alerts.models import Channel, Delivery, DeliveryState
 from alerts.services.delivery import channel_figures, retry
 from alerts.services.people import masked
+from core.api.fields import Moment
 from core.errors import Invalid
 from interop.api.patrol.force_kit import MAX_PK, ForceView
 from interop.models import Scope
@@ -80,8 +81,8 @@ class DeliveriesAskedSerializer(serializers.Serializer[Any]):
 
 
 class SpanAskedSerializer(serializers.Serializer[Any]):
-    start = serializers.DateTimeField(required=False, help_text="A day ago, if it is not said.")
-    end = serializers.DateTimeField(required=False)
+    start = Moment(required=False, help_text="A day ago, if it is not said.")
+    end = Moment(required=False)
 
 
 class ChannelFigureSerializer(serializers.Serializer[Any]):

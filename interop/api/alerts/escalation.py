@@ -20,6 +20,7 @@ from alerts.services.escalation.foresight import Somewhere, foresee
 from alerts.services.escalation.policies import write_policy
 from alerts.services.escalation.snapshot import policy_of, step_of
 from alerts.services.escalation.wording import endings, sentence
+from core.api.fields import Moment
 from geography.models import Zone
 from interop.api.patrol.force_kit import MAX_PK, ForceView
 from interop.models import Scope
@@ -107,7 +108,7 @@ class MomentSerializer(serializers.Serializer[Any]):
 
 
 class StoryAskedSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField(required=False, help_text="Now, if it is not said.")
+    at = Moment(required=False, help_text="Now, if it is not said.")
     level = serializers.ChoiceField(choices=Level.values, required=False)
     governorate = serializers.CharField(required=False, max_length=32, help_text="Its code.")
     agency = serializers.SlugField(required=False, max_length=32)

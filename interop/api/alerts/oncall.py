@@ -17,6 +17,7 @@ from alerts.services import oncall
 from alerts.services.oncall.reading import with_people
 from alerts.services.oncall.rights import MAX_REASON
 from alerts.services.oncall.schedules import MOST_PEOPLE
+from core.api.fields import Day, Moment
 from interop.api.authentication import HasScope
 from interop.api.patrol.force_kit import MAX_PK, ForceView
 from interop.api.trust import WritingIsForPeople
@@ -44,8 +45,8 @@ class LayerSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, allow_blank=True, default="", max_length=80)
     rotation = serializers.ChoiceField(choices=OnCallLayer.Rotation.values, required=False, default="weekly")
     every = serializers.IntegerField(min_value=1, max_value=366, required=False, default=1)
-    starts_on = serializers.DateField()
-    ends_on = serializers.DateField(required=False, allow_null=True, default=None)
+    starts_on = Day()
+    ends_on = Day(required=False, allow_null=True, default=None)
     handover_at = serializers.TimeField()
     only_from = serializers.TimeField(required=False, allow_null=True, default=None)
     only_to = serializers.TimeField(required=False, allow_null=True, default=None)
@@ -117,8 +118,8 @@ class ChangeScheduleSerializer(serializers.Serializer[Any]):
 
 
 class WindowSerializer(serializers.Serializer[Any]):
-    start = serializers.DateTimeField(required=False, help_text="Now without it.")
-    end = serializers.DateTimeField(required=False, help_text="Fourteen days after the start without it; at most 400.")
+    start = Moment(required=False, help_text="Now without it.")
+    end = Moment(required=False, help_text="Fourteen days after the start without it; at most 400.")
 
 
 class CallSpanSerializer(serializers.Serializer[Any]):
@@ -152,8 +153,8 @@ class OverrideSerializer(serializers.Serializer[OnCallOverride]):
 
 class MakeOverrideSerializer(serializers.Serializer[Any]):
     person = Key(allow_null=True, help_text="Null: nobody, on purpose; needs a reason.")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = Moment()
+    ends_at = Moment()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=MAX_REASON)
     over_others = serializers.BooleanField(required=False, default=False, help_text="Said where another override stands in the span.")
 
@@ -176,8 +177,8 @@ class DeclineSwapSerializer(serializers.Serializer[Any]):
 
 
 class AskSwapSerializer(serializers.Serializer[Any]):
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = Moment()
+    ends_at = Moment()
     asked_of = Key(required=False, allow_null=True, default=None, help_text="Null: anybody on the schedule.")
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=MAX_REASON)
 

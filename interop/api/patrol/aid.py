@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from core.api.fields import Moment
 from incidents.models import Incident
 from interop.api.patrol.force_kit import ForceView
 from interop.api.patrol.force_writes import Key
@@ -57,7 +58,7 @@ class AskForAidRequestSerializer(serializers.Serializer[Any]):
     incident = serializers.CharField(max_length=40, help_text="Its reference.")
     units_wanted = serializers.IntegerField(min_value=1, max_value=aid.MOST_UNITS, default=1)
     note = serializers.CharField(max_length=400, required=False, allow_blank=True, default="")
-    ends_at = serializers.DateTimeField(required=False, help_text="Six hours from now, or the agreement's end.")
+    ends_at = Moment(required=False, help_text="Six hours from now, or the agreement's end.")
 
 
 class AnswerAidRequestSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Moment
 from incidents.models import Incident
 from interop.api.patrol.force_kit import ForceView, PlaceAskedSerializer, of_place
 from interop.api.patrol.force_writes import Key, ReasonRequestSerializer
@@ -101,9 +102,9 @@ class GiveOutRequestSerializer(serializers.Serializer[Any]):
     latitude = serializers.FloatField(required=False, min_value=-90, max_value=90)
     radius_m = serializers.IntegerField(required=False, min_value=RADIUS_M[0], max_value=RADIUS_M[1], default=100)
     priority = serializers.IntegerField(required=False, min_value=1, max_value=5, default=3)
-    active_from = serializers.DateTimeField(required=False)
-    due_at = serializers.DateTimeField(required=False)
-    closes_at = serializers.DateTimeField(required=False)
+    active_from = Moment(required=False)
+    due_at = Moment(required=False)
+    closes_at = Moment(required=False)
     recommendation = Key(required=False, help_text="The advice this follows, or not.")
     override_reason = serializers.CharField(required=False, max_length=MAX_REASON, allow_blank=True, default="")
     seen = serializers.ListField(
@@ -126,7 +127,7 @@ class GiveOutRequestSerializer(serializers.Serializer[Any]):
 
 class MoveAssignmentRequestSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=[(step.value, step.label) for step in WAY[1:]])
-    at = serializers.DateTimeField(required=False, help_text="When it happened, if not now: a step told late keeps its own time.")
+    at = Moment(required=False, help_text="When it happened, if not now: a step told late keeps its own time.")
     expected = serializers.ChoiceField(choices=AssignmentState.choices, required=False, help_text="The state the caller saw.")
     reason = serializers.CharField(required=False, max_length=MAX_REASON, allow_blank=True, default="")
 

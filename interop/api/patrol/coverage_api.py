@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Agency
+from core.api.fields import Moment
 from geography.models import Zone
 from interop.api.patrol.force_kit import ForceView, PlaceAskedSerializer, of_place
 from interop.models import PartnerKey
@@ -30,7 +31,7 @@ class PlaceNeededSerializer(serializers.Serializer[Any]):
 
 
 class WindowNeededSerializer(PlaceNeededSerializer):
-    start = serializers.DateTimeField(required=False, help_text="By default this hour.")
+    start = Moment(required=False, help_text="By default this hour.")
     hours = serializers.IntegerField(required=False, default=8, min_value=1, max_value=48)
     minutes = serializers.IntegerField(
         required=False, min_value=LIMIT_MIN[0], max_value=LIMIT_MIN[1], help_text="In reach within so many; by default the agency's target."

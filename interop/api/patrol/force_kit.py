@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import Agency, User
+from core.api.fields import Moment
 from core.api.paging import NewestFirst
 from geography.models import Zone
 from interop.api.authentication import CALLERS, HasScope, viewer_of
@@ -89,8 +90,8 @@ class PlaceAskedSerializer(serializers.Serializer[Any]):
 
 
 class WindowAskedSerializer(PlaceAskedSerializer):
-    start = serializers.DateTimeField(required=False, help_text="What ends after it.")
-    end = serializers.DateTimeField(required=False, help_text="What begins before it.")
+    start = Moment(required=False, help_text="What ends after it.")
+    end = Moment(required=False, help_text="What begins before it.")
 
 
 def of_place(rows: Any, asked: dict[str, Any], *, prefix: str = "") -> Any:

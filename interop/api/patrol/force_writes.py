@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Day, Moment
 from geography.models import Zone
 from interop.api.patrol.force_kit import MAX_PK, ForceView, in_window, of_place
 from interop.api.patrol.force_lists import (
@@ -45,7 +46,7 @@ class ReasonRequestSerializer(serializers.Serializer[Any]):
 class MakeShiftsRequestSerializer(serializers.Serializer[Any]):
     agency = serializers.SlugField(max_length=32)
     governorate = serializers.CharField(max_length=32, help_text="Its code.")
-    first_day = serializers.DateField(validators=[MinValueValidator(date(2000, 1, 1))])
+    first_day = Day(validators=[MinValueValidator(date(2000, 1, 1))])
     days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS)
 
 
@@ -75,8 +76,8 @@ class RosterRequestSerializer(serializers.Serializer[Any]):
     member = Key()
     unit = Key(required=False, allow_null=True, default=None)
     part = serializers.ChoiceField(choices=RosterEntry.Part.values, required=False, default=RosterEntry.Part.CREW)
-    starts_at = serializers.DateTimeField(required=False, allow_null=True, default=None, help_text="The shift's without it.")
-    ends_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    starts_at = Moment(required=False, allow_null=True, default=None, help_text="The shift's without it.")
+    ends_at = Moment(required=False, allow_null=True, default=None)
     rest_override_reason = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=MAX_REASON, help_text="Needed where the rest before or after is too short."
     )
@@ -147,7 +148,7 @@ class RosterTakeOff(Roster):
 class DutyRequestSerializer(serializers.Serializer[Any]):
     member = Key(required=False, allow_null=True, default=None, help_text="Without it and without `unit`: the caller.")
     unit = Key(required=False, allow_null=True, default=None)
-    at = serializers.DateTimeField(required=False, allow_null=True, default=None, help_text="When it happened; at most a day ago.")
+    at = Moment(required=False, allow_null=True, default=None, help_text="When it happened; at most a day ago.")
 
 
 class OnDutyRequestSerializer(DutyRequestSerializer):
@@ -208,8 +209,8 @@ class DutyOff(DutyView):
 class AssignRequestSerializer(serializers.Serializer[Any]):
     team = Key()
     zone = Key(help_text="The id of a zone in the team's governorate.")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = Moment()
+    ends_at = Moment()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=MAX_REASON)
 
 

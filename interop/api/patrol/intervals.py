@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Agency
+from core.api.fields import Moment
 from geography.models import Zone
 from incidents.models import IncidentType
 from interop.api.patrol.force_kit import ForceView, PlaceAskedSerializer
@@ -54,8 +55,8 @@ class IntervalReportSerializer(serializers.Serializer[Any]):
 
 
 class IntervalsAskedSerializer(PlaceAskedSerializer):
-    start = serializers.DateTimeField(help_text="Incidents reported from here on.")
-    end = serializers.DateTimeField(help_text="Up to here, without.")
+    start = Moment(help_text="Incidents reported from here on.")
+    end = Moment(help_text="Up to here, without.")
     by = serializers.ChoiceField(choices=GROUPINGS, required=False, default="priority")
     priority = serializers.IntegerField(required=False, min_value=1, max_value=5)
     type = serializers.SlugField(required=False, max_length=64, help_text="Its code.")

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency
+from core.api.fields import Day
 from geography.models import Zone
 from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.models import PartnerKey, Scope
@@ -79,10 +80,10 @@ class Measuring(GenericAPIView[Any]):
 
 
 class WindowSerializer(serializers.Serializer[Any]):
-    to = serializers.DateField(required=False)
+    to = Day(required=False)
 
     def get_fields(self) -> dict[str, Any]:
-        return {"from": serializers.DateField(required=False), **super().get_fields()}
+        return {"from": Day(required=False), **super().get_fields()}
 
 
 WHERE = [

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Moment
 from incidents.models import Handover
 from incidents.services.trust.handover import MOST_CELLS
 from interop.api.handover import HandoverDetailSerializer
@@ -118,7 +119,7 @@ class ChangeRequestSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=list(KINDS))
     stop = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
     unit = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
-    at = serializers.DateTimeField(required=False)
+    at = Moment(required=False)
     minutes = serializers.IntegerField(required=False, min_value=1, max_value=240)
     place = serializers.CharField(required=False, max_length=40)
     lon = serializers.FloatField(required=False, min_value=-180, max_value=180)

@@ -80,8 +80,13 @@ class PositionBatchReceiptSerializer(serializers.Serializer[Any]):
     results = PositionFateSerializer(many=True, help_text="Rows with something to say: refused, known already or doubted.")
 
 
-class PositionBatchProblemSerializer(PositionBatchReceiptSerializer, ProblemSerializer):
-    """A batch of which no row was taken."""
+class PositionBatchProblemSerializer(ProblemSerializer):
+    """What is wrong; with a batch of which no row was taken, row by row."""
+
+    accepted = serializers.IntegerField(required=False)
+    duplicate = serializers.IntegerField(required=False)
+    refused = serializers.IntegerField(required=False)
+    results = PositionFateSerializer(many=True, required=False)
 
 
 class PositionIntake(APIView):

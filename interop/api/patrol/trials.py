@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import Moment
 from core.api.paging import NewestFirst
 from interop.api.authentication import HasScope, viewer_of
 from interop.api.patrol.measuring import WHERE, Measuring, WatchesUnits
@@ -76,8 +77,8 @@ class TrialRequestSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     hypothesis = serializers.CharField(max_length=2_000)
     category = serializers.CharField(max_length=32, required=False, allow_blank=True, default="")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = Moment()
+    ends_at = Moment()
     cells = serializers.IntegerField(required=False, default=60)
     holdout_share = serializers.FloatField(required=False, default=0.5)
     strata = serializers.IntegerField(required=False, default=4)

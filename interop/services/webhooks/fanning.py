@@ -37,9 +37,7 @@ def queue_for(
         for event in events
         for subscription, rights in subscriptions
         if rights.wants(event.type, governorate_id=event.governorate_id)
-        and rights.may_hear(
-            event.type, agency_id=event.agency_id, governorate_id=event.governorate_id, subject_id=event.subject_id
-        )
+        and rights.may_hear(event.type, agency_id=event.agency_id, governorate_id=event.governorate_id, subject_id=event.subject_id)
     ]
     if not wanted:
         return []

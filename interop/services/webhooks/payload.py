@@ -88,5 +88,6 @@ _EXAMPLES: dict[str, Any] = {
     "scores": 9, "predictions": 4, "model": "hotspots", "is_on": True, "kind": "rule", "level": "high", "through": "web",
     "because": "hand", "how": "snoozed", "step": 2, "unit": 5, "shift": 9, "version": 2, "supersedes": 1, "feed": "police-cad-moi-incident",
     "message_id": "KFF-2026-01882", "is_kept": True,
-    "name_en": "Police CAD", "name_ar": "نظام الشرطة", "minutes": 30, "giver": "police", "receiver": "municipality", "system": "Fire CAD", "error": "timeout", "code": 503, "since": "2026-11-21T09:00:00+00:00",
+    "name_en": "Police CAD", "name_ar": "نظام الشرطة", "minutes": 30, "since": "2026-11-21T09:00:00+00:00",
+    "giver": "police", "receiver": "municipality", "system": "Fire CAD", "error": "timeout", "code": 503,
 }  # fmt: skip

@@ -36,7 +36,7 @@ class Rights:
 
     def _sees(self, kind: EventType, agency_id: int | None, governorate_id: int | None, subject_id: int | None) -> bool:
         if kind.sight is Sight.AGREED:  # seldom enough to ask each time
-            return SharingAgreement.objects.visible_to(self).filter(pk=subject_id).exists()
+            return subject_id is not None and SharingAgreement.objects.visible_to(self).filter(pk=subject_id).exists()
         if kind.sight in (Sight.OWNED, Sight.SHARED):
             is_shared = kind.sight is Sight.SHARED
             return self.jurisdiction.admits(agency_id=agency_id, governorate_id=governorate_id, or_shared=is_shared)

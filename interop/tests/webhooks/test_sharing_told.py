@@ -10,11 +10,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role
+from core.models import Event
 from interop.models import ExternalSystem, Partner
 from interop.services import issue_key
 from interop.services.sharing import AgreementTerms, propose_agreement, revoke_agreement, sign_agreement
 from interop.services.systems import Finding, note_findings
-from interop.services.webhooks import make_webhook
+from interop.services.webhooks import fan_out, make_webhook
 from interop.tests.webhooks.conftest import Hook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,13 +36,16 @@ def hears(places, receiver):
 
 
 @pytest.fixture
-def agree(cast):
+def chiefs(cast):
+    return [
+        User.objects.create(username=f"{agency.slug}-chief", role=Role.SUPERVISOR, agency=agency, sees_all_governorates=True)
+        for agency in (cast.police, cast.fire)
+    ]
+
+
+@pytest.fixture
+def agree(cast, chiefs):
     """``agree()``: the police give, the fire service receives; signed by both."""
-
-    def chief(name, agency):
-        return User.objects.create(username=name, role=Role.SUPERVISOR, agency=agency, sees_all_governorates=True)
-
-    giver, receiver = chief("police-chief", cast.police), chief("fire-chief", cast.fire)
 
     def make(**changes):
         now = timezone.now()
@@ -49,12 +53,11 @@ def agree(cast):
             "title": "Burglaries", "purpose": "Decree 7", "giver": cast.police, "receiver": cast.fire, "all_types": True,
             "all_governorates": True, "starts_at": now - timedelta(minutes=1), "ends_at": now + timedelta(days=30),
         }  # fmt: skip
-        agreement = propose_agreement(terms=AgreementTerms(**{**usual, **changes}), by=giver)
-        for person in (giver, receiver):
+        agreement = propose_agreement(terms=AgreementTerms(**{**usual, **changes}), by=chiefs[0])
+        for person in chiefs:
             sign_agreement(agreement=agreement, version=1, by=person)
         return agreement
 
-    make.giver = giver
     return make
 
 
@@ -62,12 +65,12 @@ def told(hook):
     return [row.type for row in hook.rows()]
 
 
-def test_both_sides_hear_of_an_agreements_life_and_nobody_else_does(hears, agree, cast, receiver, relayed, sender):
+def test_both_sides_hear_of_an_agreements_life_and_nobody_else_does(hears, agree, chiefs, cast, receiver, relayed, sender):
     theirs, ours = hears("fire-cad", cast.fire), hears("police-records", cast.police)
     town = type(cast.fire).objects.create(slug="town", kind="municipality", name_en="Town", name_ar="البلدية")
     stranger = hears("town-desk", town)
     agreement = agree()
-    revoke_agreement(agreement=agreement, by=agree.giver, reason="Abuse by A. Person")
+    revoke_agreement(agreement=agreement, by=chiefs[0], reason="Abuse by A. Person")
     relayed()
     life = ["sharing.proposed", "sharing.agreed", "sharing.revoked"]
     assert (told(theirs), told(ours), told(stranger)) == (life, life, [])
@@ -84,11 +87,7 @@ def test_both_sides_hear_of_an_agreements_life_and_nobody_else_does(hears, agree
 def test_an_agreement_with_one_system_is_told_to_that_one(hears, agree, cast):
     named, other = hears("fire-cad", cast.fire), hears("fire-records", cast.fire)
     agree(partner=named.webhook.partner)
-    from core.models import Event
-    from interop.services.webhooks import fan_out
-
-    events = Event.objects.filter(type__startswith="sharing.").order_by("id")
-    fan_out(events)
+    fan_out(list(Event.objects.filter(type__startswith="sharing.").order_by("id")))
     assert told(named) == ["sharing.proposed", "sharing.agreed"] and told(other) == []
 
 
