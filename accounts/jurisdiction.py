@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,14 @@ class Viewer(Protocol):
 def jurisdiction_of(viewer: object) -> Jurisdiction:
     """The viewer's jurisdiction; somebody unknown sees nothing."""
     return viewer.jurisdiction if isinstance(viewer, Viewer) else Jurisdiction.nothing()
+
+
+def of_agencies(rows: Rows, viewer: object, column: str = "agency_id", *, also_without: bool = False) -> Rows:
+    """The rows whose agency (``column``) is one of the viewer's; with ``also_without`` those that hang on nothing, too."""
+    agencies = jurisdiction_of(viewer).agency_ids
+    if agencies is None:
+        return rows
+    condition = Q(**{f"{column}__in": sorted(agencies)})
+    if also_without:
+        condition |= Q(**{f"{column.rsplit('__', 1)[0]}__isnull": True})
+    return rows.filter(condition)

@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from alerts.models import Alert
 from dashboard.command_centre import SILENT_AFTER, waiting_rows
@@ -125,9 +124,7 @@ def shown(part: Part) -> ShownPart:
 
 
 def sources_of(viewer: User) -> QuerySet[Source]:
-    agencies = jurisdiction_of(viewer).agency_ids
-    sources = Source.objects.filter(is_active=True).select_related("agency", "feed").order_by("slug")
-    return sources if agencies is None else sources.filter(agency_id__in=sorted(agencies))
+    return Source.objects.visible_to(viewer).in_use().select_related("agency", "feed").order_by("slug")
 
 
 def lines_of(viewer: User, now: datetime) -> list[Line]:

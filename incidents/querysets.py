@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.jurisdiction import jurisdiction_of
+from accounts.jurisdiction import jurisdiction_of, of_agencies
 from core.text import fold, western_digits
 from incidents.lifecycle import EXITS, OPEN
 
@@ -29,12 +29,21 @@ if TYPE_CHECKING:
         PipelineRun,
         PipelineStep,
         Score,
+        Source,
         Suppression,
         Surface,
     )
 
 _REF = re.compile(r"([A-Z0-9_-]{1,16})-(\d{2})-(\d{1,18})", re.IGNORECASE)
 _ZONE_COLUMN = {"governorate": "governorate", "area": "area", "block": "block", "sector": "sector"}
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    def visible_to(self, viewer: object) -> SourceQuerySet:
+        return of_agencies(self, viewer)
+
+    def in_use(self) -> SourceQuerySet:
+        return self.filter(is_active=True)
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):
@@ -281,5 +290,4 @@ class DuplicateQuerySet(models.QuerySet["DuplicateCandidate"]):
 class FeedHourQuerySet(models.QuerySet["FeedHour"]):
     def visible_to(self, viewer: object) -> FeedHourQuerySet:
         """Those of the sources of the agencies the viewer sees: a feed's quality is its agency's, wherever it reports from."""
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self if agencies is None else self.filter(source__agency_id__in=sorted(agencies))
+        return of_agencies(self, viewer, "source__agency_id")

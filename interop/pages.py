@@ -19,22 +19,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from core.errors import DomainError, NotFound
 from incidents.models import Incident
-from interop.models import Part, SharingAgreement, Signature
+from interop.models import Part, SharingAgreement, Signature, Standing
 from interop.services.sharing import records, revoke_agreement, sign_agreement
 from interop.services.sharing.agreements import may_sign, may_write, side_of
 
 SHOWN = 100
-KIND = {"proposed": "over", "ahead": "me", "holds": "on", "ended": "", "revoked": "bad"}
-
-
-def standing_words() -> dict[str, str]:
-    return {
-        "proposed": _("waits for signatures"),
-        "ahead": _("signed, not begun"),
-        "holds": _("in force"),
-        "ended": _("its time is over"),
-        "revoked": _("revoked"),
-    }
 
 
 @login_required
@@ -43,9 +32,7 @@ def standing_words() -> dict[str, str]:
 def agreements(request: HttpRequest) -> HttpResponse:
     user = _viewer(request)
     rows = list(_rows(user)[:SHOWN])
-    for row in rows:
-        _dress(row)
-    waiting = [row for row in rows if row.standing == "proposed" and may_sign(row, user)]
+    waiting = [row for row in rows if row.standing == Standing.PROPOSED and may_sign(row, user)]
     return render(request, "interop/sharing.html", {"agreements": rows, "waiting": len(waiting), "may_write": user.can("share")})
 
 
@@ -55,7 +42,6 @@ def agreements(request: HttpRequest) -> HttpResponse:
 def agreement(request: HttpRequest, pk: str) -> HttpResponse:
     user = _viewer(request)
     row = _found(user, pk)
-    _dress(row)
     signed: dict[str, Signature] = {one.side: one for one in row.signatures.all() if one.version == row.version}
     sides = [(row.giver, signed.get("giver"), _("Gives")), (row.receiver, signed.get("receiver"), _("Receives"))]
     context = {
@@ -141,7 +127,3 @@ def _found(user: User, pk: str) -> SharingAgreement:
     if row is None:
         raise Http404(_("There is no such agreement."))
     return row
-
-
-def _dress(row: Any) -> None:
-    row.stands, row.stands_kind = standing_words()[row.standing], KIND[row.standing]

@@ -11,7 +11,7 @@ from django.db.models import Q
 from rest_framework_api_key.crypto import KeyGenerator
 from rest_framework_api_key.models import BaseAPIKeyManager
 
-from accounts.jurisdiction import jurisdiction_of
+from accounts.jurisdiction import jurisdiction_of, of_agencies
 
 if TYPE_CHECKING:
     from interop.models import (  # noqa: F401
@@ -58,8 +58,7 @@ class PartnerKeyManager(BaseAPIKeyManager):
 
     def visible_to(self, viewer: object) -> models.QuerySet[Any]:
         """The keys of the agencies the viewer sees."""
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self.all() if agencies is None else self.filter(partner__agency_id__in=sorted(agencies))
+        return of_agencies(self.all(), viewer, "partner__agency_id")
 
     def presented(self, secret: str) -> PartnerKey | None:
         """The key that ``secret`` opens, revoked or not, with its partner and governorates; ``None`` for a wrong one.
@@ -121,8 +120,7 @@ class JobQuerySet(models.QuerySet["BatchJob"]):
         """A partner's system sees the jobs of its own key and no other; a person those of the agencies they see."""
         if getattr(viewer, "audit_kind", "") == "key":
             return self.filter(key_id=getattr(viewer, "pk", None))
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self if agencies is None else self.filter(agency_id__in=sorted(agencies))
+        return of_agencies(self, viewer)
 
     def unfinished(self) -> JobQuerySet:
         """What the workers have still to do, the one that has waited longest first: no long batch holds up a short one."""
@@ -135,8 +133,7 @@ class WebhookQuerySet(models.QuerySet["WebhookSubscription"]):
         lineage = getattr(viewer, "lineage", None)
         if lineage is not None:
             return self.filter(key__in=lineage()).exclude(state="removed") if getattr(viewer, "is_usable", False) else self.none()
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self if agencies is None else self.filter(partner__agency_id__in=sorted(agencies))
+        return of_agencies(self, viewer, "partner__agency_id")
 
     def sending(self) -> WebhookQuerySet:
         """Those that are told of what happens."""
@@ -152,14 +149,12 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 class RequestLogQuerySet(models.QuerySet["RequestLog"]):
     def visible_to(self, viewer: object) -> RequestLogQuerySet:
         """Calls by keys and people of the agencies the viewer sees; those of nobody known, by whoever sees every agency."""
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self.all() if agencies is None else self.filter(agency_id__in=sorted(agencies))
+        return of_agencies(self, viewer)
 
 
 class UsageQuerySet(models.QuerySet["KeyUsage"]):
     def visible_to(self, viewer: object) -> UsageQuerySet:
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self.all() if agencies is None else self.filter(key__partner__agency_id__in=sorted(agencies))
+        return of_agencies(self, viewer, "key__partner__agency_id")
 
 
 class AgreementQuerySet(models.QuerySet["SharingAgreement"]):
@@ -192,8 +187,7 @@ class ReadQuerySet(models.QuerySet["ReadRecord"]):
 
 class SystemQuerySet(models.QuerySet["ExternalSystem"]):
     def visible_to(self, viewer: object) -> SystemQuerySet:
-        agencies = jurisdiction_of(viewer).agency_ids
-        return self if agencies is None else self.filter(agency__in=sorted(agencies))
+        return of_agencies(self, viewer, "agency")
 
     def due(self, *, at: datetime) -> SystemQuerySet:
         return self.filter(Q(next_probe_at=None) | Q(next_probe_at__lte=at), is_active=True)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from interop.sender.probing import probe_due_systems
 from interop.services import count_feeds, forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
 from interop.services.request_log import count_usage, keep_log
 from interop.services.sharing.reads import keep_reads
@@ -66,12 +65,6 @@ def count_feeds_task() -> None:
 def count_feeds_again() -> None:
     """Once a night, three days: types looked at meanwhile, pairs decided, messages mended."""
     count_feeds(hours=72)
-
-
-@shared_task(name="interop.probe_systems", queue="critical")
-def probe_systems_task() -> None:
-    """Every ten seconds: the external systems whose turn it is. Each is claimed, so two sweeps do not meet."""
-    probe_due_systems()
 
 
 @shared_task(name="interop.forget_old_probes", queue="bulk")

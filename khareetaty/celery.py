@@ -68,7 +68,6 @@ app.conf.beat_schedule = {
         "options": {"expire_seconds": 43200, "queue": "bulk"},
     },
     "calls: days": {"task": "interop.keep_request_log", "schedule": crontab(minute="15"), "options": {"expire_seconds": 3000}},
-    "systems: probes": {"task": "interop.probe_systems", "schedule": 10.0, "options": {"expire_seconds": 9}},
     "systems: old probes": {"task": "interop.forget_old_probes", "schedule": crontab(minute="50", hour="3"), "options": {"queue": "bulk"}},
     "reads: days": {"task": "interop.keep_reads", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "calls: counted": {

@@ -156,9 +156,7 @@ class ImportScreens:
         return self.may_import(request)
 
     def _sources(self, request: HttpRequest) -> Any:
-        from incidents.admin.vocabulary import of_their_agencies
-
-        return of_their_agencies(Source.objects.filter(is_active=True).order_by("name"), request.user, "agency_id")
+        return Source.objects.visible_to(request.user).in_use().order_by("name")
 
     def _run(self: Any, request: HttpRequest, pk: int) -> ImportRun:
         run = self.get_queryset(request).select_related("source__region").filter(pk=pk).first()

@@ -14,23 +14,13 @@ from import_export import fields
 from import_export.admin import ImportExportMixin
 from import_export.widgets import ForeignKeyWidget
 
+from accounts.jurisdiction import of_agencies
 from accounts.models import Agency
 from core.admin_exchange import Exchange, TableResource
 from core.admin_kit import ActsOnRows, Ask, CentreAdmin, OptionalReasonForm, age, bdi, pill
 from geography.models import Region
 from incidents.models import IncidentType, SeverityMapping, Source, TypeMapping
 from incidents.services.types import merge_type, review_type
-
-
-def of_their_agencies(rows: models.QuerySet, viewer: Any, column: str, *, also_without: bool = False) -> models.QuerySet:
-    """The rows whose agency (``column``) is one of the viewer's."""
-    agencies = viewer.jurisdiction.agency_ids
-    if agencies is None:
-        return rows
-    condition = models.Q(**{f"{column}__in": sorted(agencies)})
-    if also_without:
-        condition |= models.Q(**{f"{column.rsplit('__', 1)[0]}__isnull": True})
-    return rows.filter(condition)
 
 
 class TypeResource(TableResource):
@@ -152,7 +142,7 @@ class TypeMappingAdmin(Exchange, ImportExportMixin, CentreAdmin):
     resource_classes = [TypeMappingResource]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "source__agency_id")
+        return of_agencies(rows, viewer, "source__agency_id")
 
     @admin.display(description=gettext_lazy("the source's word"), ordering="word")
     def word_shown(self, mapping: TypeMapping) -> Any:
@@ -179,7 +169,7 @@ class SeverityMappingAdmin(Exchange, ImportExportMixin, CentreAdmin):
     resource_classes = [SeverityMappingResource]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "source__agency_id", also_without=True)
+        return of_agencies(rows, viewer, "source__agency_id", also_without=True)
 
     @admin.display(description=gettext_lazy("the source's word"), ordering="word")
     def word_shown(self, mapping: SeverityMapping) -> Any:
@@ -212,7 +202,7 @@ class SourceAdmin(Exchange, ImportExportMixin, CentreAdmin):
     resource_classes = [SourceResource]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "agency_id")
+        return of_agencies(rows, viewer, "agency_id")
 
     @admin.display(description=gettext_lazy("last heard"), ordering="last_received_at")
     def heard(self, source: Source) -> Any:

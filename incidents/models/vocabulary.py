@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Agency
 from geography.models import Region
 from incidents.lifecycle import Priority, Severity
+from incidents.querysets import SourceQuerySet
 
 
 class Source(models.Model):
@@ -28,6 +29,8 @@ class Source(models.Model):
     is_active = models.BooleanField(default=True, verbose_name=_("in use"))
     last_received_at = models.DateTimeField(null=True, blank=True, verbose_name=_("last received"))
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SourceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("source")

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from accounts.jurisdiction import jurisdiction_of
 from incidents.models import ImportRun, Incident, RejectedRow, Report, Source, TypeMapping
 
 # The panel speaks of these last days; the waiting rows are all that wait.
@@ -51,10 +50,7 @@ class FeedHealth:
 
 def feed_health(viewer: object) -> list[FeedHealth]:
     """The sources of the agencies ``viewer`` sees, those in use first, each with its counts."""
-    agencies = jurisdiction_of(viewer).agency_ids
-    sources = Source.objects.select_related("agency", "region").order_by("-is_active", "slug")
-    if agencies is not None:
-        sources = sources.filter(agency_id__in=sorted(agencies))
+    sources = Source.objects.visible_to(viewer).select_related("agency", "region").order_by("-is_active", "slug")
     feeds = {source.pk: FeedHealth(source, last_received_at=source.last_received_at) for source in sources}
     if not feeds:
         return []

@@ -12,17 +12,13 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.jurisdiction import of_agencies
 from core.admin_kit import ActsOnRows, Ask, CentreAdmin, OptionalReasonForm, age, bdi, pill
 from interop.models import Feed, Kind, Partner, PartnerKey, Scope
 from interop.services import issue_key, revoke_key, rotate_key
 from interop.services.keys import MOST_OVERLAP_H, OVERLAP_H
 
 MESSAGE_KIND = {"received": "busy", "processed": "ok", "rejected": "warn", "dead": "bad"}
-
-
-def of_their_agencies(rows: models.QuerySet, viewer: Any, column: str) -> models.QuerySet:
-    agencies = viewer.jurisdiction.agency_ids
-    return rows if agencies is None else rows.filter(**{f"{column}__in": sorted(agencies)})
 
 
 class PartnerForm(forms.ModelForm):
@@ -46,7 +42,7 @@ class PartnerAdmin(CentreAdmin):
     autocomplete_fields = ["agency", "region", "cap_policy"]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "agency_id")
+        return of_agencies(rows, viewer, "agency_id")
 
     @admin.display(description=gettext_lazy("may send"))
     def sends(self, partner: Partner) -> str:
@@ -67,7 +63,7 @@ class FeedAdmin(CentreAdmin):
     autocomplete_fields = ["partner", "source"]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "partner__agency_id")
+        return of_agencies(rows, viewer, "partner__agency_id")
 
     @admin.display(description=gettext_lazy("last heard"))
     def heard(self, feed: Feed) -> Any:
@@ -120,7 +116,7 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
     object_actions = ["rotate", "revoke"]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "partner__agency_id")
+        return of_agencies(rows, viewer, "partner__agency_id")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -23,16 +23,6 @@ STANDING = {"proposed": "warn", "ahead": "busy", "holds": "ok", "ended": "quiet"
 SHOWN_INCIDENTS = 200
 
 
-def words_of_standing() -> dict[str, str]:
-    return {
-        "proposed": _("waits for signatures"),
-        "ahead": _("signed, not begun"),
-        "holds": _("in force"),
-        "ended": _("its time is over"),
-        "revoked": _("revoked"),
-    }
-
-
 class AgreementForm(forms.ModelForm):
     parts = forms.MultipleChoiceField(
         label=gettext_lazy("Is told besides what and when"), choices=Part.choices, required=False, widget=forms.CheckboxSelectMultiple
@@ -118,7 +108,7 @@ class AgreementAdmin(ActsOnRows, CentreAdmin):
 
     @admin.display(description=gettext_lazy("standing"), ordering="state")
     def stands(self, agreement: SharingAgreement) -> Any:
-        return pill(STANDING[agreement.standing], words_of_standing()[agreement.standing])
+        return pill(STANDING[agreement.standing], agreement.standing.label)
 
     # -- made and changed by services ------------------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from accounts.jurisdiction import of_agencies
 from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReadOnlyInline, age, as_json, bdi, pill
-from interop.admin.partners import of_their_agencies
 from interop.models import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
 from interop.services import webhooks
 from interop.services.webhooks.secrets import MOST_OVERLAP_H, OVERLAP_H
@@ -95,7 +95,7 @@ class WebhookAdmin(ActsOnRows, CentreAdmin):
     inlines = [SecretInline]
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "partner__agency_id")
+        return of_agencies(rows, viewer, "partner__agency_id")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         pending = WebhookDelivery.objects.filter(subscription=models.OuterRef("pk"), state="pending").order_by()
@@ -300,7 +300,7 @@ class WebhookDeliveryAdmin(ActsOnRows, ReadOnlyAdmin):
     ]  # fmt: skip
 
     def visible(self, rows: models.QuerySet, viewer: Any) -> models.QuerySet:
-        return of_their_agencies(rows, viewer, "subscription__partner__agency_id")
+        return of_agencies(rows, viewer, "subscription__partner__agency_id")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = super().get_queryset(request)

@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.jurisdiction import jurisdiction_of
 from core.api.errors import FieldErrorSerializer
 from incidents.analytics.feed_quality import Counts, Part, Quality
 from incidents.models import Source
@@ -132,10 +131,7 @@ class Feeds(GenericAPIView[Source]):
     def sources(self) -> QuerySet[Source]:
         found = Source.objects.filter(feed__isnull=False).select_related("feed").order_by("slug")
         viewer = viewer_of(self.request)
-        if isinstance(viewer, PartnerKey):
-            return found.filter(feed__partner=viewer.partner_id)
-        agencies = jurisdiction_of(viewer).agency_ids
-        return found if agencies is None else found.filter(agency_id__in=sorted(agencies))
+        return found.filter(feed__partner=viewer.partner_id) if isinstance(viewer, PartnerKey) else found.visible_to(viewer)
 
     def told(self, sources: QuerySet[Source]) -> list[FeedQuality]:
         return feed_quality(sources, viewer=viewer_of(self.request))

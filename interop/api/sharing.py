@@ -21,12 +21,11 @@ from core.api.paging import NewestFirst
 from geography.models import Zone
 from incidents.models import Incident, IncidentType
 from interop.api.authentication import CALLERS, PEOPLE, HasScope, viewer_of
-from interop.models import Part, Partner, PartnerKey, Precision, Scope, SharingAgreement, Signature
+from interop.models import Part, Partner, PartnerKey, Precision, Scope, SharingAgreement, Signature, Standing
 from interop.services.sharing import AgreementTerms, change_agreement, propose_agreement, records, revoke_agreement, sign_agreement
 from interop.services.sharing.agreements import MAX_REASON, terms_of
 
 MAX_PK = 2**63 - 1
-STANDINGS = ["proposed", "ahead", "holds", "ended", "revoked"]
 
 
 class SignatureSerializer(serializers.Serializer[Signature]):
@@ -57,7 +56,7 @@ class SharingAgreementSerializer(serializers.Serializer[SharingAgreement]):
     version = serializers.IntegerField()
     state = serializers.ChoiceField(choices=SharingAgreement.State.choices)
     stands = serializers.ChoiceField(
-        choices=STANDINGS, source="standing", help_text="What the state means now: `holds` alone lets anything be read."
+        choices=Standing.values, source="standing", help_text="What the state means now: `holds` alone lets anything be read."
     )
     signatures = serializers.SerializerMethodField(help_text="Of this version.")
     changed_at = serializers.DateTimeField()

@@ -4,7 +4,7 @@ from interop.models.inbox import InboxMessage, InboxRepeat
 from interop.models.jobs import BatchJob, BatchRow
 from interop.models.limits import KeyUsage, RateOverride, RatePlan, RequestLog
 from interop.models.partners import Feed, Kind, Partner, PartnerKey, Precision
-from interop.models.sharing import AgreementVersion, Part, ReadRecord, SharingAgreement, Signature
+from interop.models.sharing import AgreementVersion, Part, ReadRecord, SharingAgreement, Signature, Standing
 from interop.models.systems import ExternalSystem, SystemProbe
 from interop.models.webhooks import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
 from interop.scopes import Scope
@@ -33,6 +33,7 @@ __all__ = [
     "Scope",
     "SharingAgreement",
     "Signature",
+    "Standing",
     "SystemProbe",
     "WebhookAttempt",
     "WebhookDelivery",

@@ -28,6 +28,16 @@ class Part(models.TextChoices):
     DESCRIPTION = "description", _("What was said of it (exact places only)")
 
 
+class Standing(models.TextChoices):
+    """What an agreement's state and its time mean together, now."""
+
+    PROPOSED = "proposed", _("waits for signatures")
+    AHEAD = "ahead", _("signed, not begun")
+    HOLDS = "holds", _("in force")
+    ENDED = "ended", _("its time is over")
+    REVOKED = "revoked", _("revoked")
+
+
 class SharingAgreement(models.Model):
     """What ``giver`` lets the systems of ``receiver`` read of its incidents. It holds while it is in force and its time runs, not a
     moment longer: who reads asks this row each time."""
@@ -113,16 +123,16 @@ class SharingAgreement(models.Model):
         return self.state == self.State.IN_FORCE and self.starts_at <= now < self.ends_at
 
     @property
-    def standing(self) -> str:
-        """One word for lists: ``proposed``, ``ahead``, ``holds``, ``ended`` or ``revoked``."""
+    def standing(self) -> Standing:
+        """One word for lists."""
         now = timezone.now()
         if self.state == self.State.REVOKED:
-            return "revoked"
+            return Standing.REVOKED
         if now >= self.ends_at:
-            return "ended"
+            return Standing.ENDED
         if self.state == self.State.PROPOSED:
-            return "proposed"
-        return "ahead" if now < self.starts_at else "holds"
+            return Standing.PROPOSED
+        return Standing.AHEAD if now < self.starts_at else Standing.HOLDS
 
 
 class AgreementVersion(models.Model):

@@ -27,7 +27,7 @@ import uvloop
 
 from core.outbound import BadUrl, Guard, Url, check_url, tls_context
 from interop.models import ErrorClass
-from interop.sender.guarded import CONNECT_S, MOST_TRIED, Refused, Unknown, class_of
+from interop.sender.guarded import CONNECT_S, Refused, Unknown, admitted, class_of
 from interop.sender.wire import Broken, Line, Lines, Target
 from interop.services.webhooks.payload import CONTENT_TYPE
 from interop.services.webhooks.queue import MOST_KEPT, Claim, Outcome
@@ -143,20 +143,15 @@ class Courier:
     async def _connect(self, target: Target, make: Callable[[], Line]) -> Line:
         """Look the name up once, and connect to an address that was judged: the very one, whatever the name leads to a moment later."""
         async with asyncio.timeout(CONNECT_S):
-            try:
-                found = await self._loop.run_in_executor(self._lookups, self._resolve, target.host, target.port)
-            except OSError as error:
-                raise Unknown(str(error)) from error
-            if not found:
-                raise Unknown(target.host)
-            if not all(self.guard.admits(target.host, address) for address in found):
-                raise Refused(target.host)
+            *others, last = await admitted(target.host, target.port, guard=self.guard, resolve=self._look_up)
             tls: dict[str, Any] = {"ssl": tls_context(), "server_hostname": target.host} if target.is_tls else {}
-            tried = found[:MOST_TRIED]
-            for address in tried[:-1]:
+            for address in others:
                 with contextlib.suppress(ConnectionError, OSError):
                     return (await self._loop.create_connection(make, address, target.port, **tls))[1]
-            return (await self._loop.create_connection(make, tried[-1], target.port, **tls))[1]
+            return (await self._loop.create_connection(make, last, target.port, **tls))[1]
+
+    async def _look_up(self, host: str, port: int) -> list[str]:
+        return await self._loop.run_in_executor(self._lookups, self._resolve, host, port)
 
     async def _work(self, lane: Lane) -> None:
         try:

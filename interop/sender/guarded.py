@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -25,6 +26,19 @@ class Unknown(Exception):
     """The name leads nowhere."""
 
 
+async def admitted(host: str, port: int, *, guard: Guard, resolve: Callable[[str, int], Awaitable[list[str]]]) -> list[str]:
+    """The addresses of a name that may be tried, in order: it is looked up once, and one address that is not admitted refuses them all."""
+    try:
+        found = await resolve(host, port)
+    except OSError as error:
+        raise Unknown(str(error)) from error
+    if not found:
+        raise Unknown(host)
+    if not all(guard.admits(host, address) for address in found):
+        raise Refused(host)
+    return found[:MOST_TRIED]
+
+
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
     """Looks a name up once, and connects to an address it has checked."""
 
@@ -41,21 +55,11 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         async with asyncio.timeout(CONNECT_S):
-            try:
-                found = await self.resolve(host, port)
-            except OSError as error:
-                raise Unknown(str(error)) from error
-            if not found:
-                raise Unknown(host)
-            if not all(self.guard.admits(host, address) for address in found):
-                raise Refused(host)
-            for place, address in enumerate(found[:3], start=1):
-                try:
+            *others, last = await admitted(host, port, guard=self.guard, resolve=self.resolve)
+            for address in others:
+                with contextlib.suppress(httpcore.ConnectError):
                     return await self.inner.connect_tcp(address, port, CONNECT_S, local_address, socket_options)
-                except httpcore.ConnectError:
-                    if place == min(len(found), 3):
-                        raise
-        raise httpcore.ConnectError(host)  # pragma: no cover - the loop returns or raises
+            return await self.inner.connect_tcp(last, port, CONNECT_S, local_address, socket_options)
 
     async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None) -> Any:
         raise Refused(path)

@@ -1,13 +1,20 @@
-"""Looks at other systems: all that are due at once, each with an end, to the address that was checked, and no further."""
+"""Looks at other systems: all that are due at once, each with an end, to the address that was checked, and no further.
+
+They are made in the webhook sender's process, by a thread of their own: a system that hangs holds up no worker that pages people, and no
+webhook either.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpcore
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from core.outbound import BadUrl, Guard, check_url, tls_context
@@ -16,8 +23,27 @@ from interop.sender.guarded import GuardedNetwork, Refused, Unknown, class_of
 from interop.services.systems import Finding, claim_due, guard, listen_for, note_findings
 from interop.services.webhooks.subscriptions import Resolve, by_the_system
 
+logger = logging.getLogger("systems")
+
 Error = SystemProbe.Error
 AGENT = b"Khareetaty-Health/1"
+EVERY_S = 10.0
+
+
+def keep_looking(stop: threading.Event, *, every_s: float = EVERY_S) -> None:
+    """Rounds until told to stop. Each system is claimed, so several processes may do this."""
+    while not stop.is_set():
+        try:
+            probe_due_systems()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("looks at systems wait for the database (%s)", str(error).strip().splitlines()[:1])
+            connection.close()
+        except Exception:
+            # The outermost loop: a fault in one round must not end all later ones.
+            logger.exception("a round of looks at systems failed")
+            connection.close()
+        stop.wait(every_s)
+    connection.close()
 
 
 def probe_due_systems(*, resolve: Resolve = by_the_system) -> int:

@@ -1,7 +1,7 @@
 """HTTP/1.1 as a webhook needs it: one POST with a body we hold, one answer of which we keep the beginning, connections kept for the next.
 
 No more than that: no redirects, no cookies, nothing unpacked. The answer is read by llhttp (``httptools``, the parser of our own web
-server). A general client spends ten times as long on each call as the call itself takes.
+server). Why not a general client: docs/decisions/0246.
 """
 
 from __future__ import annotations

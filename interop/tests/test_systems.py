@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from core.errors import Invalid
 from core.models import Event
 from interop.models import ExternalSystem, Feed, Partner, SystemProbe
-from interop.sender.probing import probe_due_systems
+from interop.sender.probing import keep_looking, probe_due_systems
 from interop.services import issue_key
 from interop.services.systems import check_system, claim_due, forget_old_probes, trends
 
@@ -191,3 +192,20 @@ def test_an_address_that_is_not_allowed_is_refused_in_the_command_centre(cast):
     assert answer.status_code == 200 and not ExternalSystem.objects.exists()
     answer = client.post("/admin/interop/externalsystem/add/", {**form, "health_url": "https://status.example.org/health"})
     assert answer.status_code == 302 and ExternalSystem.objects.get().name == "Meta"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_looks_go_on_by_themselves_until_they_are_told_to_stop(system):
+    stop = threading.Event()
+    looks = threading.Thread(target=keep_looking, args=[stop], kwargs={"every_s": 0.05})
+    looks.start()
+    try:
+        for _n in range(400):
+            if system.probes.exists():
+                break
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        looks.join(20)
+    assert not looks.is_alive()
+    assert system.probes.count() == 1, "its turn comes again after its time, not at every round"

@@ -35,10 +35,7 @@ def freshness(viewer: object, scope: Scope, found: Comparison) -> Statements:
 def _sources(section: Statements, viewer: object, scope: Scope) -> None:
     """When each source in use last sent something, the longest silent first."""
     now = timezone.now()
-    sources = Source.objects.filter(region=scope.region, is_active=True)
-    agencies = jurisdiction_of(viewer).agency_ids
-    if agencies is not None:
-        sources = sources.filter(agency_id__in=sorted(agencies))
+    sources = Source.objects.visible_to(viewer).in_use().filter(region=scope.region)
     recent = Incident.objects.visible_to(viewer).filter(region=scope.region, occurred_at__gte=now - WINDOW, occurred_at__lte=now)
     counts = {pk: (n, last) for pk, n, last in recent.order_by().values_list("source").annotate(Count("pk"), Max("reported_at"))}
     rows = []
