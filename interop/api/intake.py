@@ -25,7 +25,7 @@ from interop.messages import MESSAGES, OF_INCIDENTS
 from interop.models import Kind, PartnerKey, Scope
 from interop.services import Outcome, Receipt, queue_batch, receive_message, receive_messages
 from interop.services.batches import STATUS_OF
-from interop.services.inbox import canonical_of, faults_of
+from interop.services.letters import canonical_of, faults_of
 
 SINGLE_MAX_BYTES = 2 * 2**20
 BATCH_MAX_BYTES = 20 * 2**20

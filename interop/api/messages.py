@@ -23,7 +23,7 @@ from interop.api.serializers import incident_url
 from interop.models import InboxMessage, Kind, PartnerKey, Scope
 from interop.services import correct_message, replay_matching
 from interop.services.corrections import AT_ONCE, MAX_REASON, Asked
-from interop.services.inbox import Receipt
+from interop.services.letters import Receipt
 
 MAX_PK = 2**63 - 1
 

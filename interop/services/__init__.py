@@ -4,8 +4,6 @@ from interop.services.batches import cancel_batch, forget_old_batches, queue_bat
 from interop.services.corrections import correct_message, replay_matching
 from interop.services.feed_hours import count_feeds
 from interop.services.inbox import (
-    Outcome,
-    Receipt,
     Replay,
     process_message,
     receive_message,
@@ -14,6 +12,7 @@ from interop.services.inbox import (
     sweep_inbox,
 )
 from interop.services.keys import issue_key, note_use, revoke_key, rotate_key
+from interop.services.letters import Outcome, Receipt
 from interop.services.silence import look_for_silence
 
 __all__ = [

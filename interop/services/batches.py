@@ -25,7 +25,8 @@ from core.errors import Conflict, DomainError
 from incidents.permissions import Actor, require
 from interop.models import BatchJob, BatchRow, PartnerKey
 from interop.services.feeds import feed_of, forget
-from interop.services.inbox import KeyReused, Outcome, Receipt, digest_of_body, faults_of, receive_messages
+from interop.services.inbox import KeyReused, receive_messages
+from interop.services.letters import Outcome, Receipt, digest_of_body, faults_of
 
 logger = logging.getLogger("khareetaty.intake")
 

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from interop.models import InboxMessage, Kind, PartnerKey
 from interop.services.feeds import feed_of
-from interop.services.inbox import IdReused, Receipt, receive_message
+from interop.services.inbox import IdReused, receive_message
+from interop.services.letters import Receipt
 from interop.standards.open311 import complaint_of, fingerprint_of
 
 SAME_WITHIN = timedelta(hours=24)

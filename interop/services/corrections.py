@@ -17,7 +17,8 @@ from incidents.permissions import Actor, require
 from interop import events
 from interop.models import Correction, InboxMessage
 from interop.querysets import InboxQuerySet
-from interop.services.inbox import MAX_KEPT_BYTES, Receipt, Replay, canonical_of, process_message, replay_messages
+from interop.services.inbox import MAX_KEPT_BYTES, Replay, process_message, replay_messages
+from interop.services.letters import Receipt, canonical_of
 
 MAX_REASON = 2_000
 AT_ONCE = 500

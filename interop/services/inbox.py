@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
-import orjson
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ValidationError
 
 from core import audit
-from core.api.handler import field_errors
-from core.errors import Conflict, DomainError, Invalid
-from geography.services import place_of
-from incidents.models import Incident, IncidentType, Report
+from core.errors import Conflict, DomainError
+from incidents.models import Incident, Report
 from incidents.permissions import Actor, require
-from incidents.services import Opened, open_incident
-from interop.messages import MESSAGES, Message, Notice, Particulars
-from interop.models import Feed, InboxMessage, InboxRepeat, PartnerKey
-from interop.services.feeds import feed_of, forget, words_of
+from interop.messages import Notice
+from interop.models import InboxMessage, InboxRepeat, PartnerKey
+from interop.services.feeds import feed_of, forget
+from interop.services.letters import Fault, Letter, Outcome, Receipt, faults_of, open_letter, read_letter, reader_of, type_of
 from interop.services.warnings import Taken, TakenAlready, take_warning
 
 logger = logging.getLogger("khareetaty.intake")
@@ -35,25 +29,6 @@ MAX_ATTEMPTS = 5
 MAX_KEPT_BYTES = 256 * 1024
 TOGETHER = 50  # messages in one transaction
 Status = InboxMessage.Status
-Fault = dict[str, str]
-
-
-class Outcome(StrEnum):
-    OPENED = "opened"
-    REPEATED = "repeated"
-    REJECTED = "rejected"
-    KEPT = "kept"
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of a message. ``errors`` is ``[{field, code, detail}]`` where it was rejected."""
-
-    outcome: Outcome
-    message: InboxMessage | None
-    incident: Incident | None = None
-    errors: list[Fault] = field(default_factory=list)
-    taken: Taken | None = None  # of a warning
 
 
 class KeyReused(DomainError):
@@ -72,43 +47,6 @@ class _KnownAlready(Exception):
     """The message, or its report, is there: look at it before doing anything."""
 
 
-@dataclass(frozen=True)
-class _Letter:
-    """A message on its way in."""
-
-    feed: Feed
-    kind: str
-    body: dict[str, Any]
-    size_bytes: int
-    digest: str
-    message_id: str
-    idempotency_key: str | None
-    key: PartnerKey | None
-    faults: list[Fault]
-    particulars: Particulars | Notice | None
-
-
-# A serializer keeps nothing of what it reads, so one of each kind serves every thread: building one costs as much as using it.
-_READERS: dict[str, Message] = {}
-
-
-def reader_of(kind: str) -> Message:
-    reader = _READERS.get(kind)
-    if reader is None:
-        reader = MESSAGES[kind]()
-        assert reader.fields
-        _READERS[kind] = reader
-    return reader
-
-
-def digest_of_body(canonical: bytes) -> str:
-    return hashlib.sha256(canonical).hexdigest()
-
-
-def canonical_of(body: Any) -> bytes:
-    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-
-
 def receive_message(*, key: PartnerKey, kind: str, body: Any, idempotency_key: str = "", canonical: bytes | None = None) -> Receipt:
     """Take one message in: committed before this returns, unless it raises.
 
@@ -118,7 +56,7 @@ def receive_message(*, key: PartnerKey, kind: str, body: Any, idempotency_key: s
     """
     require(key, "open")
     feed = feed_of(partner=key.partner, kind=kind)
-    letter = _read(feed=feed, kind=kind, body=body, canonical=canonical, idempotency_key=idempotency_key, key=key)
+    letter = read_letter(feed=feed, kind=kind, body=body, canonical=canonical, idempotency_key=idempotency_key, key=key)
     return letter if isinstance(letter, Receipt) else _settle(letter)
 
 
@@ -133,7 +71,7 @@ def receive_messages(
     require(key, "open")
     feed = feed_of(partner=key.partner, kind=kind)
     letters = [
-        _read(feed=feed, kind=kind, body=body, idempotency_key=f"{idempotency_key[:90]}:{index}" if idempotency_key else "", key=key)
+        read_letter(feed=feed, kind=kind, body=body, idempotency_key=f"{idempotency_key[:90]}:{index}" if idempotency_key else "", key=key)
         for index, body in zip(numbers or range(len(bodies)), bodies, strict=True)
     ]
     answers: list[Receipt | DomainError] = []
@@ -143,19 +81,19 @@ def receive_messages(
     return answers
 
 
-def _take_together(letters: Sequence[_Letter | Receipt]) -> list[Receipt | DomainError] | None:
+def _take_together(letters: Sequence[Letter | Receipt]) -> list[Receipt | DomainError] | None:
     """All of them in one transaction, or none and ``None``."""
     if any(isinstance(letter, Receipt) or letter.particulars is None for letter in letters):
         return None
     try:
         with transaction.atomic():
-            return [_take(letter, savepoint=False) for letter in letters if isinstance(letter, _Letter)]
+            return [_take(letter, savepoint=False) for letter in letters if isinstance(letter, Letter)]
     except Exception:
         # Taken one by one, each says what is wrong with it; what is our fault is logged and kept there.
         return None
 
 
-def _one_of_many(letter: _Letter | Receipt) -> Receipt | DomainError:
+def _one_of_many(letter: Letter | Receipt) -> Receipt | DomainError:
     if isinstance(letter, Receipt):
         return letter
     try:
@@ -164,7 +102,7 @@ def _one_of_many(letter: _Letter | Receipt) -> Receipt | DomainError:
         return refusal
 
 
-def _settle(letter: _Letter) -> Receipt:
+def _settle(letter: Letter) -> Receipt:
     try:
         return _take(letter)
     except _KnownAlready:
@@ -178,47 +116,7 @@ def _settle(letter: _Letter) -> Receipt:
         return _keep(letter)
 
 
-def _read(
-    *, feed: Feed, kind: str, body: Any, idempotency_key: str, key: PartnerKey | None, canonical: bytes | None = None
-) -> _Letter | Receipt:
-    """The letter, or the receipt of what is no message at all."""
-    if not isinstance(body, dict):
-        return Receipt(Outcome.REJECTED, None, errors=[{"field": "", "code": "not_an_object", "detail": _("A message is a JSON object.")}])
-    canonical = canonical if canonical is not None else canonical_of(body)
-    reader = reader_of(kind)
-    faults: list[Fault] = []
-    particulars = None
-    digest = digest_of_body(canonical)
-    try:
-        given = reader.run_validation(body)
-        particulars = reader.particulars(given)
-        own_id = reader.id_of(given)
-    except ValidationError as refusal:
-        faults = field_errors(refusal)
-        own_id = reader.raw_id_of(body)
-    message_id = own_id or (f"key:{idempotency_key}" if idempotency_key else f"sha256:{digest}")
-    return _Letter(feed, kind, body, len(canonical), digest, message_id, idempotency_key or None, key, faults, particulars)
-
-
-def _type_of(letter: _Letter) -> IncidentType | None:
-    """Our type for the letter's word, added where nobody knows it: apart from the incident, so that it outlives a refusal of it.
-    A warning has none."""
-    given = letter.particulars
-    if given is None:
-        raise Invalid(
-            _("Some fields are not right."),
-            fields={fault["field"]: fault["detail"] for fault in letter.faults},
-            codes={fault["field"]: fault["code"] for fault in letter.faults},
-        )
-    if isinstance(given, Notice):
-        return None
-    try:
-        return words_of(letter.feed.source).type_of(given.type_word)
-    except ValueError as error:
-        raise Invalid(_("Some fields are not right."), fields={reader_of(letter.kind).type_field: _("This says nothing.")}) from error
-
-
-def _warn(letter: _Letter) -> Taken | None:
+def _warn(letter: Letter) -> Taken | None:
     """What a warning does; ``None`` of a message that opens an incident."""
     if not isinstance(letter.particulars, Notice):
         return None
@@ -229,59 +127,8 @@ def _warn(letter: _Letter) -> Taken | None:
         raise _KnownAlready from known
 
 
-def _open(letter: _Letter, type: IncidentType | None, *, by: Actor | None) -> Opened:
-    """Open the letter's incident, or raise ``Invalid`` in the sender's words."""
-    reader = reader_of(letter.kind)
-    given = letter.particulars
-    assert isinstance(given, Particulars) and type is not None
-    severity = words_of(letter.feed.source).severity_of(given.severity) if isinstance(given.severity, str) else given.severity
-    try:
-        return open_incident(
-            source=letter.feed.source,
-            type=type,
-            occurred_at=given.occurred_at,
-            reported_at=given.reported_at,
-            kind=letter.kind,
-            raw=letter.body,
-            by=by,
-            external_id=letter.message_id,
-            location=given.location,
-            priority=given.priority,
-            severity=severity,
-            description=given.description,
-            address=given.address,
-            address_parts=given.address_parts,
-            origin=given.origin,
-            is_synthetic=letter.feed.partner.is_synthetic,
-        )
-    except Invalid as refusal:
-        renamed: dict[str, str] = {}
-        codes: dict[str, str] = {}
-        for name, text in refusal.fields.items():
-            theirs = reader.id_field if name == "external_id" else _sent_as(reader, name, letter.body)
-            renamed[theirs] = text
-            codes[theirs] = refusal.codes.get(name, "invalid")
-        if "location" in refusal.fields and given.location is not None and _is_swapped(given.location):
-            renamed["location"] += " " + _("Longitude and latitude look swapped.")
-        raise Invalid(refusal.message, fields=renamed, codes=codes) from refusal
-
-
-def _sent_as(reader: Message, particular: str, body: Mapping[str, Any]) -> str:
-    """The field of the sender that our ``particular`` was read from."""
-    theirs = reader.name_of(particular)
-    if particular == "occurred_at" and body.get(theirs) is None:
-        return reader.name_of("reported_at")
-    return theirs
-
-
-def _is_swapped(location: Any) -> bool:
-    swapped = location.clone()
-    swapped.x, swapped.y = location.y, location.x
-    return place_of(swapped) is not None
-
-
 def _insert(
-    letter: _Letter, *, status: str, incident: Incident | None = None, governorate_id: int | None = None, errors: Iterable[Fault] = ()
+    letter: Letter, *, status: str, incident: Incident | None = None, governorate_id: int | None = None, errors: Iterable[Fault] = ()
 ) -> InboxMessage:
     return InboxMessage.objects.create(
         source=letter.feed.source,
@@ -302,9 +149,9 @@ def _insert(
     )
 
 
-def _take(letter: _Letter, *, savepoint: bool = True) -> Receipt:
+def _take(letter: Letter, *, savepoint: bool = True) -> Receipt:
     """The usual way: report, incident, log, audit, event and message in one transaction."""
-    type = _type_of(letter)
+    type = type_of(letter)
     try:
         with transaction.atomic(savepoint=savepoint):
             taken = _warn(letter)
@@ -312,7 +159,7 @@ def _take(letter: _Letter, *, savepoint: bool = True) -> Receipt:
                 message = _insert(letter, status=Status.PROCESSED, governorate_id=taken.governorate_id)
                 taken.keep(message)
                 return Receipt(Outcome.OPENED, message, taken=taken)
-            opened = _open(letter, type, by=letter.key)
+            opened = open_letter(letter, type, by=letter.key)
             if not opened.is_new:
                 raise _KnownAlready
             message = _insert(letter, status=Status.PROCESSED, incident=opened.incident)
@@ -324,7 +171,7 @@ def _take(letter: _Letter, *, savepoint: bool = True) -> Receipt:
 
 
 @transaction.atomic
-def _take_again(letter: _Letter) -> Receipt:
+def _take_again(letter: Letter) -> Receipt:
     """A message whose identity we know: a repeat, a correction of a rejected one, or another content under the same name."""
     message = _known(letter)
     if message is None:
@@ -348,7 +195,7 @@ def _take_again(letter: _Letter) -> Receipt:
     return _process(message, letter, by=letter.key)
 
 
-def _known(letter: _Letter) -> InboxMessage | None:
+def _known(letter: Letter) -> InboxMessage | None:
     """The message that has the letter's id or idempotency key, locked. ``KeyReused`` where the key stands for another one."""
     same = Q(message_id=letter.message_id)
     if letter.idempotency_key:
@@ -367,7 +214,7 @@ def _known(letter: _Letter) -> InboxMessage | None:
     return by_id or by_key
 
 
-def _process(message: InboxMessage, letter: _Letter, *, by: Actor | None) -> Receipt:
+def _process(message: InboxMessage, letter: Letter, *, by: Actor | None) -> Receipt:
     """Try a kept message, whose row the caller has locked."""
     message.attempts += 1
     message.errors = []
@@ -375,14 +222,14 @@ def _process(message: InboxMessage, letter: _Letter, *, by: Actor | None) -> Rec
     taken: Taken | None = None
     outcome = Outcome.REJECTED
     try:
-        type = _type_of(letter)
+        type = type_of(letter)
         with transaction.atomic():
             taken = _warn(letter)
             if taken is not None:
                 taken.keep(message)
                 outcome, message.governorate_id = Outcome.OPENED, taken.governorate_id
             else:
-                opened = _open(letter, type, by=by)
+                opened = open_letter(letter, type, by=by)
                 incident = opened.incident
                 outcome = Outcome.OPENED if opened.is_new else Outcome.REPEATED
                 message.governorate_id = incident.governorate_id
@@ -393,7 +240,7 @@ def _process(message: InboxMessage, letter: _Letter, *, by: Actor | None) -> Rec
     return Receipt(outcome, message, incident, message.problems(), taken)
 
 
-def _refuse(letter: _Letter, refusal: DomainError) -> Receipt:
+def _refuse(letter: Letter, refusal: DomainError) -> Receipt:
     """Keep a message that cannot go in, with its reasons, so that it can be corrected or replayed; a huge one is only answered."""
     faults = faults_of(refusal)
     if letter.size_bytes > MAX_KEPT_BYTES:
@@ -405,7 +252,7 @@ def _refuse(letter: _Letter, refusal: DomainError) -> Receipt:
         return _take_again(letter)
 
 
-def _keep(letter: _Letter) -> Receipt:
+def _keep(letter: Letter) -> Receipt:
     try:
         with transaction.atomic():
             return Receipt(Outcome.KEPT, _insert(letter, status=Status.RECEIVED))
@@ -414,12 +261,6 @@ def _keep(letter: _Letter) -> Receipt:
             message = _known(letter)
         assert message is not None
         return Receipt(Outcome.KEPT, message, message.incident)
-
-
-def faults_of(refusal: DomainError) -> list[Fault]:
-    if not refusal.fields:
-        return [{"field": "", "code": refusal.code, "detail": refusal.message}]
-    return [{"field": name, "code": refusal.codes.get(name, refusal.code), "detail": text} for name, text in refusal.fields.items()]
 
 
 def process_message(*, message: InboxMessage, by: Actor | None) -> Receipt:
@@ -437,14 +278,14 @@ def process_message(*, message: InboxMessage, by: Actor | None) -> Receipt:
             return Receipt(Outcome.REPEATED, row, row.incident)
         try:
             with transaction.atomic():
-                letter = _read(
+                letter = read_letter(
                     feed=row.source.feed,
                     kind=row.kind,
                     body=row.body,
                     idempotency_key=row.idempotency_key or "",
                     key=row.key,
                 )
-                assert isinstance(letter, _Letter)
+                assert isinstance(letter, Letter)
                 return _process(row, letter, by=by)
         except Exception:
             logger.exception("message %s could not be processed", row.pk)

@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from core.models import Event
 from incidents.models import Incident, Report
 from interop.models import InboxMessage
-from interop.services import inbox, issue_key
+from interop.services import inbox, issue_key, letters
 from interop.tests.conftest import Caller
 
 pytestmark = pytest.mark.django_db
@@ -210,16 +210,16 @@ def test_a_fault_of_ours_shows_no_stack(caller, monkeypatch):
 
 
 def test_what_fails_on_our_side_is_kept_answered_202_and_taken_up_by_the_sweep(caller, burglary_report, monkeypatch):
-    real = inbox.open_incident
+    real = letters.open_incident
 
     def fail(**given):
         raise RuntimeError("the database has a bad day")
 
-    monkeypatch.setattr(inbox, "open_incident", fail)
+    monkeypatch.setattr(letters, "open_incident", fail)
     answer = caller.post(MOI, burglary_report)
     assert (answer.status_code, answer.json()["outcome"], answer.json()["message"]["status"]) == (202, "kept", "received")
     assert caller.post(MOI, burglary_report).status_code == 202
-    monkeypatch.setattr(inbox, "open_incident", real)
+    monkeypatch.setattr(letters, "open_incident", real)
     assert inbox.sweep_inbox(older_than_s=0).opened == 1
     again = caller.post(MOI, burglary_report)
     assert (again.status_code, Incident.objects.count()) == (200, 1)
@@ -229,7 +229,7 @@ def test_a_message_that_always_fails_is_dead_after_five_attempts(caller, burglar
     def fail(**given):
         raise RuntimeError("always")
 
-    monkeypatch.setattr(inbox, "open_incident", fail)
+    monkeypatch.setattr(letters, "open_incident", fail)
     caller.post(MOI, burglary_report)
     for _ in range(6):
         inbox.sweep_inbox(older_than_s=0)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from core.models import AuditEntry
 from incidents.models import Incident, Report
 from interop.models import BatchJob, BatchRow, InboxMessage
-from interop.services import batches, forget_old_batches, inbox, issue_key, revoke_key, work_on_batches
+from interop.services import batches, forget_old_batches, inbox, issue_key, letters, revoke_key, work_on_batches
 
 pytestmark = pytest.mark.django_db
 BATCH = "ingest/moi-incident/batch"
@@ -155,17 +155,17 @@ def test_four_workers_at_once_take_nothing_twice(caller, rows, monkeypatch):
 
 
 def test_what_fails_on_our_side_is_kept_and_the_results_follow_the_inbox(caller, rows, monkeypatch):
-    real = inbox.open_incident
+    real = letters.open_incident
 
     def fail(**given):
         raise RuntimeError("a bad day")
 
-    monkeypatch.setattr(inbox, "open_incident", fail)
+    monkeypatch.setattr(letters, "open_incident", fail)
     answer = post(caller, rows(2))
     work_on_batches()
     said = job_of(caller, answer)
     assert (said["kept"], said["state"]) == (2, "done")
-    monkeypatch.setattr(inbox, "open_incident", real)
+    monkeypatch.setattr(letters, "open_incident", real)
     inbox.sweep_inbox(older_than_s=0)
     row = caller.get(f"jobs/{said['id']}/results").json()["results"][0]
     assert (row["outcome"], row["status"], row["message_status"]) == ("kept", 202, "processed") and row["ref"]

@@ -94,7 +94,7 @@ def test_who_may_not_open_incidents_may_not_replay_and_others_messages_are_not_t
 @pytest.mark.django_db
 def test_what_a_key_sent_before_it_was_revoked_waits_for_a_person(caller, burglary_report, cast, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr("interop.services.inbox.open_incident", lambda **given: 1 / 0)
+        broken.setattr("interop.services.letters.open_incident", lambda **given: 1 / 0)
         caller.post(MOI, burglary_report)
     revoke_key(key=caller.key, by=cast.superadmin)
     assert sweep_inbox(older_than_s=0).rejected == 1

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ParseError
 
 from core.api.parsers import StrictJSONParser
 from interop.messages import MESSAGES
-from interop.services.inbox import canonical_of
+from interop.services.letters import canonical_of
 from interop.standards import cloudevents
 
 
