@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from interop.models.bodies import AsSent
 from interop.models.inbox import InboxMessage
 
 
@@ -13,8 +14,8 @@ class Correction(models.Model):
     """A message's body before and after somebody mended it: the first one's ``before`` is what the partner sent. Only added to."""
 
     message = models.ForeignKey(InboxMessage, on_delete=models.CASCADE, related_name="corrections", verbose_name=_("message"))
-    before = models.JSONField(verbose_name=_("before"))
-    after = models.JSONField(verbose_name=_("after"))
+    before = models.JSONField(decoder=AsSent, verbose_name=_("before"))
+    after = models.JSONField(decoder=AsSent, verbose_name=_("after"))
     reason = models.TextField(verbose_name=_("reason"))
     author_kind = models.CharField(max_length=8, verbose_name=_("author kind"))
     author_id = models.BigIntegerField(null=True, blank=True)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models import Incident, Source
+from interop.models.bodies import AsSent
 from interop.models.partners import Kind, PartnerKey
 from interop.querysets import InboxQuerySet
 
@@ -32,7 +33,7 @@ class InboxMessage(models.Model):
     )
     idempotency_key = models.CharField(max_length=100, null=True, blank=True, verbose_name=_("idempotency key"))
     digest = models.CharField(max_length=64, verbose_name=_("digest of the body"))
-    body = models.JSONField(verbose_name=_("as it came"))
+    body = models.JSONField(decoder=AsSent, verbose_name=_("as it came"))
     status = models.CharField(max_length=10, choices=Status, default=Status.RECEIVED, verbose_name=_("status"))
     attempts = models.PositiveSmallIntegerField(default=0, verbose_name=_("attempts"))
     errors = models.JSONField(default=list, blank=True, verbose_name=_("errors"), help_text=_("A list of {field, code, detail}."))

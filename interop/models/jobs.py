@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models import Incident, Source
+from interop.models.bodies import AsSent
 from interop.models.inbox import InboxMessage
 from interop.models.partners import Kind, PartnerKey
 from interop.querysets import JobQuerySet
@@ -80,7 +81,7 @@ class BatchRow(models.Model):
 
     job = models.ForeignKey(BatchJob, on_delete=models.CASCADE, related_name="rows", verbose_name=_("batch job"))
     index = models.PositiveIntegerField(verbose_name=_("row"), help_text=_("Counted from 0."))
-    body = models.JSONField(null=True, blank=True, verbose_name=_("as it came"))
+    body = models.JSONField(decoder=AsSent, null=True, blank=True, verbose_name=_("as it came"))
     outcome = models.CharField(max_length=10, blank=True, verbose_name=_("outcome"), help_text=_("Empty while it waits."))
     status = models.PositiveSmallIntegerField(null=True, blank=True, verbose_name=_("status"))
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0, verbose_name=_("attempts"))

@@ -60,6 +60,20 @@ def test_a_mended_message_goes_in_and_what_was_sent_is_kept(caller, bad, burglar
     assert Incident.objects.count() == 1
 
 
+def test_a_number_wider_than_64_bits_is_read_back_as_it_came(caller, burglary_report, cast):
+    wide = {**burglary_report, "occurred_at": "yesterday", "meters": [1e20, -1e300, 2**63, 2**64 - 1, -(2**63), 12345678901234567.5, 7]}
+    assert caller.post(MOI, wide).status_code == 422
+    letter = InboxMessage.objects.get()
+    assert letter.body["meters"] == wide["meters"] and [type(one) for one in letter.body["meters"][:3]] == [float, float, int]
+    supervisor = person(cast.supervisor)
+    assert supervisor.get(f"/api/v1/messages/{letter.pk}").json()["body"] == wide
+    assert post(supervisor, "messages/replay", {"ids": [letter.pk]}).status_code == 200
+    mended = {**wide, "occurred_at": burglary_report["occurred_at"]}
+    said = post(supervisor, f"messages/{letter.pk}/correct", {"body": mended, "reason": "by telephone"}).json()
+    assert said["outcome"] == "opened", said
+    assert caller.post(MOI, wide).status_code == 200, "the same content under the same id is a repeat"
+
+
 def test_a_correction_that_does_not_help_is_kept_and_says_what_is_still_wrong(bad, burglary_report, cast):
     body = {**burglary_report, "incident_type": ""}
     said = post(person(cast.supervisor), f"messages/{bad.pk}/correct", {"body": body, "reason": "a try"}).json()
