@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Set
 from typing import Any
 
 import psycopg
@@ -29,6 +30,8 @@ HEARTBEAT_S = 2.0
 BATCH = 5_000
 LONGEST_WAIT_S = 30.0
 LONGEST_REST_S = 5.0  # of a gentle reader after a batch
+GATHER_S = 0.02  # in a rush what comes within so long is numbered together; what comes after a silence, at once
+UNCONCERNED_S = 1.0  # how late the cursor of a reader may move past what it does not hear
 
 _OPEN_COUNTER = """
 INSERT INTO core_eventcursor (name, seq, moved_at) SELECT %s, coalesce(max(seq), 0), now() FROM core_event ON CONFLICT (name) DO NOTHING
@@ -40,13 +43,14 @@ WITH fresh AS (
     SELECT id, row_number() OVER (ORDER BY id) AS place
     FROM (SELECT id FROM core_event WHERE seq IS NULL ORDER BY id LIMIT %s) AS oldest
 )
-UPDATE core_event SET seq = %s + fresh.place FROM fresh WHERE core_event.id = fresh.id
+UPDATE core_event SET seq = %s + fresh.place FROM fresh WHERE core_event.id = fresh.id RETURNING core_event.type
 """
 _MOVE_COUNTER = "UPDATE core_eventcursor SET seq = %s, moved_at = now() WHERE name = %s"
 
 
-def number_pending(db: psycopg.Connection[Any], *, limit: int = BATCH) -> tuple[int, int]:
-    """Give committed events their numbers, in one transaction: ``(head, how many)``. Killed anywhere, it has done all or nothing."""
+def number_pending(db: psycopg.Connection[Any], *, limit: int = BATCH, types: set[str] | None = None) -> tuple[int, int]:
+    """Give committed events their numbers, in one transaction: ``(head, how many)``. Killed anywhere, it has done all or nothing. Of which
+    types they are is added to ``types``."""
     with db.transaction(), db.cursor() as cursor:
         cursor.execute(_LOCK_COUNTER, [LOG_CURSOR])
         row = cursor.fetchone()
@@ -59,6 +63,8 @@ def number_pending(db: psycopg.Connection[Any], *, limit: int = BATCH) -> tuple[
         cursor.execute(_NUMBER, [limit, head])
         count = cursor.rowcount
         if count:
+            if types is not None:
+                types.update(type for (type,) in cursor.fetchall())
             cursor.execute(_MOVE_COUNTER, [head + count, LOG_CURSOR])
     return head + count, count
 
@@ -134,15 +140,18 @@ class Relay:
         workers = [bell, *(Follower(subscriber, over, head) for subscriber in self.subscribers)]
         for worker in workers:
             worker.start()
+        types: set[str] | None = None
         try:
             while not stop.is_set():
                 for worker in workers:
-                    worker.tell(head)
+                    worker.tell(head, types)
+                if types:
+                    stop.wait(GATHER_S)
                 for _notify in db.notifies(timeout=min(self.poll_s, HEARTBEAT_S), stop_after=1):
                     pass
-                count = BATCH
+                count, types = BATCH, set()
                 while count == BATCH:
-                    head, count = number_pending(db)
+                    head, count = number_pending(db, types=types)
                 db.execute(
                     "UPDATE core_eventcursor SET moved_at = now() WHERE name = %s AND moved_at < now() - make_interval(secs => %s)",
                     [LOG_CURSOR, HEARTBEAT_S],
@@ -164,7 +173,8 @@ class Worker(threading.Thread):
         self._told = threading.Event()
         self.head = 0
 
-    def tell(self, head: int) -> None:
+    def tell(self, head: int, types: Set[str] | None = None) -> None:
+        """The log reaches to ``head``; what is new is of ``types`` (``None``: of any)."""
         if head != self.head or self.over.is_set():
             self.head = head
             self._told.set()
@@ -228,6 +238,13 @@ class Follower(Worker):
         self.first_head = head
         self.is_enlisted = False
         self.is_careful = False
+        self.told_at = float("-inf")
+
+    def tell(self, head: int, types: Set[str] | None = None) -> None:
+        now = time.monotonic()
+        if types is None or now - self.told_at >= UNCONCERNED_S or any(self.subscriber.hears(type) for type in types):
+            self.told_at = now
+            super().tell(head, types)
 
     def act(self) -> None:
         if not self.is_enlisted:

@@ -9,8 +9,11 @@ from importlib.util import find_spec
 
 from django.apps import apps
 from django.db import transaction
+from django.db.models import Q
 
+from core.events import log_head
 from core.models import Event, EventCursor
+from core.querysets import EventQuerySet
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,22 @@ class Subscriber:
     name: str
     handle: Callable[[Sequence[Event]], None]
     types: frozenset[str] | None = None  # None: every event
+    deaf_to: tuple[str, ...] = ()  # how the types begin that it passes over, where it hears of no type in particular
     batch: int = 500
     from_the_start: bool = False  # a new reader begins with what happens next, unless it asks for history
     is_gentle: bool = False  # may be late: works a quarter of the time, so that in a rush those who page people are not held up by it
+
+    def hears(self, type: str) -> bool:
+        return type in self.types if self.types is not None else not type.startswith(self.deaf_to)
+
+    def heard(self, events: EventQuerySet) -> EventQuerySet:
+        """Of ``events`` those it hears: the same rule, asked of the database."""
+        if self.types is not None:
+            return events.filter(type__in=self.types)
+        passed_over = Q()
+        for beginning in self.deaf_to:
+            passed_over |= Q(type__startswith=beginning)
+        return events.exclude(passed_over) if self.deaf_to else events
 
 
 def find_subscribers() -> list[Subscriber]:
@@ -51,12 +67,16 @@ def enlist(subscriber: Subscriber, *, head: int) -> None:
 def advance(subscriber: Subscriber, *, limit: int | None = None) -> int:
     """Hand the reader what it has not seen, at most one batch, and move its cursor. Returns how many events it went past."""
     cursor = EventCursor.objects.select_for_update().get(name=subscriber.name)
-    events = list(Event.objects.numbered_after(cursor.seq)[: limit or subscriber.batch])
-    if not events:
+    # Asked before the events are: whatever has a number up to it can then be seen.
+    head = log_head()
+    if head <= cursor.seq:
         return 0
-    wanted = [event for event in events if subscriber.types is None or event.type in subscriber.types]
-    if wanted:
-        subscriber.handle(wanted)
-    cursor.seq = events[-1].seq or cursor.seq
+    most = limit or subscriber.batch
+    events = list(subscriber.heard(Event.objects.numbered_after(cursor.seq).filter(seq__lte=head))[:most])
+    if events:
+        subscriber.handle(events)
+    reached = (events[-1].seq or head) if len(events) == most else head
+    past = reached - cursor.seq
+    cursor.seq = reached
     cursor.save(update_fields=["seq", "moved_at"])
-    return len(events)
+    return past

@@ -59,11 +59,9 @@ def test_a_message_that_is_being_handed_over_is_not_late(fire):
 
 
 def test_the_count_reads_the_partial_indexes_and_not_the_tables(fire):
-    for _ in range(200):
+    Event.objects.bulk_create(Event(type="test.happened", seq=seq) for seq in range(1_000_000, 1_003_000))
+    for _ in range(3):
         publish("test.happened")
-    numbered = Event.objects.filter(seq=None).order_by("pk").values_list("pk", flat=True)[3:]
-    for seq, pk in enumerate(list(numbered), start=1_000_000):
-        Event.objects.filter(pk=pk).update(seq=seq)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE core_event")  # what the planner believes of a log whose numbering keeps up
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -19,6 +19,7 @@ from conftest import Cast, Places
 from core.events import publish
 from core.models import Event, EventCursor
 from core.subscribers import advance
+from core.tests.log import number_events
 from incidents.models import Incident, IncidentType
 from incidents.services import classify_incident, move_incident
 from incidents.services.lifecycle import mark_duplicate
@@ -105,8 +106,7 @@ def test_a_worker_killed_before_its_commit_is_as_if_it_had_read_nothing(alerting
     subscriber = next(one for one in SUBSCRIBERS if one.name == "alerts.rules")
     for _n in range(3):
         report()
-    for seq, event in enumerate(Event.objects.order_by("pk"), 1):
-        Event.objects.filter(pk=event.pk).update(seq=seq)
+    number_events()
     EventCursor.objects.create(name=subscriber.name, seq=0)
 
     class Killed(BaseException):

@@ -366,6 +366,34 @@ def test_a_subscriber_hears_only_the_types_it_names_and_still_moves_past_the_oth
     assert heard == ["test.wanted"]
 
 
+def test_a_subscriber_passes_over_what_it_is_deaf_to():
+    heard: list[str] = []
+    follower = Subscriber("follower", lambda events: heard.extend(e.type for e in events), deaf_to=("own.", "test.no"), batch=2)
+    enlist(follower, head=0)
+    for kind in ("own.made", "test.a", "test.noise", "test.b", "own.made", "test.c"):
+        publish(kind)
+    with connect() as db:
+        types: set[str] = set()
+        number_pending(db, types=types)
+    assert types == {"own.made", "test.a", "test.noise", "test.b", "test.c"}
+    assert {kind for kind in types if follower.hears(kind)} == {"test.a", "test.b", "test.c"}
+    assert [advance(follower) for _n in range(3)] == [4, 2, 0], "a full batch ends at its last event, the last one at the log's"
+    assert heard == ["test.a", "test.b", "test.c"]
+
+
+def test_a_follower_is_not_woken_by_what_it_does_not_hear_and_its_cursor_moves_all_the_same():
+    told: list[int] = []
+    follower = Follower(Subscriber("choosy", lambda _events: None, types=frozenset({"test.wanted"})), threading.Event(), 0)
+    follower._told = SimpleNamespace(set=lambda: told.append(follower.head))  # type: ignore[assignment]
+    follower.tell(1, None)
+    follower.tell(2, {"test.other"})
+    follower.tell(3, {"test.other", "test.wanted"})
+    assert told == [1, 3]
+    follower.told_at -= relay.UNCONCERNED_S
+    follower.tell(4, set())
+    assert told == [1, 3, 4]
+
+
 def test_the_installed_apps_subscribers_have_names_of_their_own():
     assert isinstance(find_subscribers(), list)
     assert LOG_CURSOR not in {subscriber.name for subscriber in find_subscribers()}

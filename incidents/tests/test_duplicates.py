@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.gis.geos import Point
 from django.db import connection
-from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -17,8 +16,9 @@ from hypothesis import strategies as st
 from benchmarks.duplicates import _figures, _scored
 from benchmarks.made_reports import made_up_reports
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
-from core.models import AuditEntry, Event, EventCursor
+from core.models import AuditEntry, EventCursor
 from core.subscribers import advance
+from core.tests.log import number_events
 from incidents.analytics.duplicates import THRESHOLD, Sighting, likeness, words_alike
 from incidents.models import DuplicateCandidate, IncidentType, Source
 from incidents.services import (
@@ -117,7 +117,7 @@ class TestFinding:
             description="collided cars near the mosque, street 12, car burning, a driver hurt",
         )  # fmt: skip
         EventCursor.objects.create(name=subscriber.name, seq=0)
-        Event.objects.update(seq=F("id"))  # as the relay numbers them
+        number_events()
         advance(subscriber)
         row = DuplicateCandidate.objects.get()
         assert (row.first, row.second, row.state) == (one, other, "waiting")

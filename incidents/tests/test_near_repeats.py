@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core.models import Event, EventCursor
 from core.subscribers import advance
+from core.tests.log import number_events
 from incidents.lifecycle import State
 from incidents.models import Incident, IncidentType, ModelSwitch, NearRepeat, PipelineRun
 from incidents.services import move_incident
@@ -185,8 +186,7 @@ def test_the_log_hands_it_every_incident_opened_one_by_one_and_none_imported_in_
         for n in range(3)
     )  # fmt: skip
     incident = report(location=at(10))
-    for seq, event in enumerate(Event.objects.order_by("id"), start=1):
-        Event.objects.filter(pk=event.pk).update(seq=seq)
+    number_events()
     while advance(subscriber):
         pass
     raised = {event.subject_id: event.data["count"] for event in Event.objects.filter(type=RAISED)}

@@ -5,13 +5,14 @@ from alerts.services.engine.compiled import CompiledRule, Rules, active_rules, c
 from alerts.services.engine.counting import Ask, Count, Touch, ask_of, count
 from alerts.services.engine.evaluation import Fact, Firing, evaluate, fingerprint_of
 from alerts.services.engine.gathering import Gathered, count_fact, touches_of
-from alerts.services.engine.hearing import firings_of, hear, silence_marks
+from alerts.services.engine.hearing import ACTIVATED, firings_of, hear, silence_marks
 from alerts.services.engine.recovery import still_holds
 from alerts.services.engine.rounds import look_for_recovery, release_held
 from alerts.services.engine.stumbling import hear_patiently
 from alerts.services.engine.words import titles
 
 __all__ = [
+    "ACTIVATED",
     "Ask",
     "CompiledRule",
     "Count",

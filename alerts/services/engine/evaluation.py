@@ -126,6 +126,13 @@ def weigh(rule: CompiledRule, fact: Fact, modified: InForce) -> tuple[str, float
     return level, threshold
 
 
+def counts_enough(rule: CompiledRule, count: int, at: datetime, rules: Rules) -> bool:
+    """Whether a count can reach any level of its rule at that moment: most do not, and are spared the rest of ``evaluate``."""
+    if not rule.levels:
+        return True
+    return level_for(count, dict(rule.levels), factor=in_force(rule.modifiers, at, rules.zone, rules.periods).threshold_factor) is not None
+
+
 def still_reaches(rule: CompiledRule, fact: Fact, rules: Rules) -> bool:
     """Whether what fired once is still enough. A time of day at which the rule is muted, or asks for more, ends nothing by itself."""
     if not is_meant(rule, fact) or not passes_filters(rule, fact):

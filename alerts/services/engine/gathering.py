@@ -81,6 +81,11 @@ _INCIDENT = (
 )  # fmt: skip
 
 
+def _with_place(row: dict[str, Any]) -> dict[str, Any]:
+    """The place as two numbers: a geometry is unpacked anew each time it is asked."""
+    return {**row, "location": (row["location"].x, row["location"].y) if row["location"] is not None else None}
+
+
 @dataclass
 class Gathered:
     """What one batch of events needs, read once."""
@@ -93,7 +98,7 @@ class Gathered:
     def read_incidents(self, ids: Iterable[int]) -> None:
         wanted = set(ids) - self.incidents.keys()
         if wanted:
-            self.incidents |= {row["pk"]: row for row in Incident.objects.filter(pk__in=wanted).values(*_INCIDENT)}
+            self.incidents |= {row["pk"]: _with_place(row) for row in Incident.objects.filter(pk__in=wanted).values(*_INCIDENT)}
 
     def agency(self, agency_id: int | None) -> str:
         if agency_id is None:
@@ -134,8 +139,8 @@ class Gathered:
                 .order_by("pk")
                 .values(*_INCIDENT)[:MOST_IMPORTED]
             )
-            found[event.pk] = rows
-            self.incidents |= {row["pk"]: row for row in rows}
+            found[event.pk] = [_with_place(row) for row in rows]
+            self.incidents |= {row["pk"]: row for row in found[event.pk]}
         return found
 
     def _of_incident(self, event: Event, row: Mapping[str, Any], *, type: str) -> Fact:
@@ -143,7 +148,6 @@ class Gathered:
         place = self.places.of(row["area_id"] or row["governorate_id"]) | (
             {"places": self.places.of(row["block_id"])["places"]} if row["block_id"] in self.places.known else {}
         )
-        location = row["location"]
         return Fact(
             type=type,
             at=event.occurred_at,
@@ -156,7 +160,7 @@ class Gathered:
             category=known.category if known else "",
             severity=row["severity"],
             priority=row["priority"],
-            location=(location.x, location.y) if location is not None else None,
+            location=row["location"],
             incident_id=row["pk"],
             numbers=_numbers(event.data) | {"severity": float(row["severity"]), "priority": float(row["priority"])},
             data=event.data,
@@ -287,7 +291,6 @@ def count_fact(rule: CompiledRule, ask: Ask, touch: Touch, found: Count, gathere
     is_country = ask.per == "country"
     place = gathered.places.of(None if is_country else ask.zone_id)
     row = gathered.incidents.get(touch.incident_id or 0, {})
-    location = row.get("location")
     by_type = "type" in rule.group_by or (ask.type_ids is not None and len(ask.type_ids) == 1)
     window_h = rule.condition.window_h  # type: ignore[union-attr]
     return Fact(
@@ -302,7 +305,7 @@ def count_fact(rule: CompiledRule, ask: Ask, touch: Touch, found: Count, gathere
         category=known.category if known else "",
         severity=row.get("severity") or rule.rule.least_severity,
         priority=row.get("priority"),
-        location=(location.x, location.y) if location is not None else None,
+        location=row.get("location"),
         incident_id=touch.incident_id,
         numbers={"count": float(found.now)},
         before=float(found.before),

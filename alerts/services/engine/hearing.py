@@ -17,7 +17,7 @@ from alerts.services.engine import recovery
 from alerts.services.engine.applying import WAIT, Applied, apply, hold
 from alerts.services.engine.compiled import CompiledRule, Rules, active_rules
 from alerts.services.engine.counting import Ask, Touch, ask_of, count, longest_window
-from alerts.services.engine.evaluation import Fact, Firing, evaluate
+from alerts.services.engine.evaluation import Fact, Firing, counts_enough, evaluate
 from alerts.services.engine.findings import forecast_facts, hot_spot_facts
 from alerts.services.engine.gathering import Gathered, count_fact, touches_of
 from alerts.services.rules.conditions import OWN_EVENTS, CameraCondition, EventCondition
@@ -175,7 +175,7 @@ def _by_counts(events: Sequence[Event], rules: Rules, gathered: Gathered) -> lis
     firings: list[Firing] = []
     for rule, ask, touch in asked.values():
         found = counts.get(ask)
-        if found is None or not found.now:
+        if found is None or not found.now or not counts_enough(rule, found.now, ask.as_of, rules):
             continue
         firing = evaluate(rule, count_fact(rule, ask, touch, found, gathered), rules)
         if firing is not None:
