@@ -38,24 +38,24 @@ CHECKS = (
     "unsupported_method",
 )
 TOKEN = "abcdefghijklmnopqrstuvwxyz012345"
-# A story is told by all methods together: what one call makes, the next reads and changes.
+# A story is told by all methods together: what one call makes, the next reads and changes; there is no end to them but the clock.
 SLICES = {
     "reads": ["--include-method", "GET", "--phases", "examples,coverage,fuzzing", "-n", "5"],
     "writes": ["--exclude-method", "GET", "--phases", "examples,coverage,fuzzing", "-n", "5"],
-    "stories": ["--phases", "stateful", "-n", "5"],
+    "stories": ["--phases", "stateful", "-n", "5", "--max-time", "300"],
 }
 
 
-def explore(site, folder, headers, *arguments, seconds):
+def explore(site, folder, headers, *arguments):
     """Ask by the committed document; the client's own report where it found something."""
     command = [
         str(Path(sys.executable).with_name("st")), "run", str(settings.BASE_DIR / "docs/openapi.yaml"), "--url", site.url,
-        "--checks", ",".join(CHECKS), "--generation-deterministic", "--continue-on-failure", "--no-shrink", "--max-time", str(seconds),
+        "--checks", ",".join(CHECKS), "--generation-deterministic", "--continue-on-failure", "--no-shrink",
         "--suppress-health-check", "all", "--no-color", "--generation-with-security-parameters", "false",
         *(part for name, value in headers.items() for part in ("-H", f"{name}: {value}")), *arguments,
     ]  # fmt: skip
     environment = os.environ | {"PYTHONWARNINGS": "ignore", "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
-    told = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds + 240, check=False)
+    told = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1_500, check=False)
     asked = re.search(r"(\d+) generated", told.stdout)
     assert told.returncode == 0, told.stdout[-12_000:] + told.stderr[-2_000:]
     assert asked and int(asked[1]) > 0, told.stdout
@@ -74,7 +74,7 @@ def known_values(folder, incident):
         "identifier": [f"{key}.1" for key in Alert.objects.values_list("key", flat=True)],
         "uid": [str(uid) for uid in WebhookSubscription.objects.values_list("uid", flat=True)],
     }
-    numbers = {**{name: [1, 2, 3] for name in ("id", "unit", "before", "method")}, "column": [3156, 3157], "row": [12991]}
+    numbers = {**{name: [1, 2, 3, "1"] for name in ("id", "unit", "before", "method")}, "column": [3156, 3157], "row": [12991]}
     asked = {"governorate": ["T-HA"], "agency": ["police"], "region": ["kw"], "bbox": ["47.8,29.3,48.0,29.4"]}
     lines = []
     for place, known, share in (("path", {**words, **numbers}, 0.7), ("query", asked, 0.5)):
@@ -125,10 +125,8 @@ def person(user):
 @pytest.mark.django_db(transaction=True)
 def test_what_partners_pull_is_what_the_document_says(live_site, tmp_path, cast, places, report):
     report()
-    # As many as there is time for: on a machine that is busy with other tests, a few.
-    explore(
-        live_site, tmp_path, key_of(cast, places), "--include-path-regex", "^/api/v1/external/", "-n", "1", "--phases", "fuzzing", seconds=8
-    )
+    # The same few each time, however busy the machine is.
+    explore(live_site, tmp_path, key_of(cast, places), "--include-path-regex", "^/api/v1/external/", "-n", "2", "--phases", "fuzzing")
 
 
 @pytest.mark.faults
@@ -140,5 +138,5 @@ def test_the_whole_api_is_what_the_document_says(live_site, tmp_path, cast, plac
     RoadNetwork.objects.all().delete()  # a row for the command centre, with no roads in it
     known_values(tmp_path, one_of_each)
     with nobody_waits():
-        asked = explore(live_site, tmp_path, headers, *SLICES[what], seconds=300)
+        asked = explore(live_site, tmp_path, headers, *SLICES[what])
     assert asked > 100

@@ -255,3 +255,11 @@ def test_times_at_the_ends_of_the_calendar_are_refused_by_name(alerting, police_
     assert answer.status_code == 422, answer.content
     assert [error["field"] for error in answer.json()["errors"]] == [name]
     assert caller.get(f"oncall/schedules/{alerting.schedule.pk}/{path}", {"start": "2026-03-01T00:00:00Z"}).status_code == 200
+
+
+@pytest.mark.parametrize("asked", [{"to": "0001-01-01T00:00:00Z"}, {"from": "9999-12-31T23:59:59-14:00"}, {"from": "1969-12-31T00:00:00Z"}])
+def test_a_track_at_the_ends_of_the_calendar_is_refused_by_name(force, police_system, asked):
+    caller = Caller(*issue_key(partner=police_system, name="k", scopes=["patrol:read"], by=None, all_governorates=True))
+    answer = caller.get(f"patrol/units/{force.p1.pk}/track", asked)
+    assert answer.status_code == 422, answer.content
+    assert {error["field"] for error in answer.json()["errors"]} >= set(asked)

@@ -23,6 +23,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.fields import FIRST_YEAR, LAST_YEAR, Moment
 from core.api.paging import NewestFirst
 from core.api.renderers import FastJSONRenderer, ProblemRenderer
 from interop.api.authentication import CALLERS, HasScope, viewer_of
@@ -247,6 +248,8 @@ def _window(request: Request) -> tuple[datetime, datetime, int]:
                 at = datetime.min  # noqa: DTZ901 (has no offset, as what cannot be read has none)
             if at.tzinfo is None:
                 problems[name] = [_("Write a time with its offset.")]
+            elif not FIRST_YEAR <= at.year <= LAST_YEAR:
+                problems[name] = [Moment.default_error_messages["far"]]
             else:
                 times[name] = at
     points = asked.get("points", str(MOST_POINTS))
