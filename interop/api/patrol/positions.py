@@ -249,7 +249,7 @@ def _window(request: Request) -> tuple[datetime, datetime, int]:
             if at.tzinfo is None:
                 problems[name] = [_("Write a time with its offset.")]
             elif not FIRST_YEAR <= at.year <= LAST_YEAR:
-                problems[name] = [Moment.default_error_messages["far"]]
+                problems[name] = [str(Moment.default_error_messages["far"])]
             else:
                 times[name] = at
     points = asked.get("points", str(MOST_POINTS))
