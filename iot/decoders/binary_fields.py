@@ -3,7 +3,8 @@
 Settings::
 
     {"encoding": "raw" | "hex" | "base64", "order": "big" | "little", "length": 11,
-     "fields": [{"metric": "battery_v", "at": 0, "type": "u16", "order": "little", "mask": 16383, "factor": 0.001, "offset": 0, "absent": 16383}],
+     "fields": [{"metric": "battery_v", "at": 0, "type": "u16", "order": "little", "mask": 16383,
+                 "factor": 0.001, "offset": 0, "absent": 16383}],
      "time": {"at": 4, "type": "u32", "format": "epoch_s"}}
 
 A mask's lowest bit is the value's lowest bit. ``absent`` is the raw value (after the mask) that means "not measured". ``length`` is the
@@ -50,8 +51,7 @@ class _Raw:
         value = int.from_bytes(part, "big" if self.order == "big" else "little", signed=is_signed)
         if self.mask is None:
             return value
-        value = (value & self.mask) >> ((self.mask & -self.mask).bit_length() - 1)
-        return value
+        return (value & self.mask) >> ((self.mask & -self.mask).bit_length() - 1)
 
 
 @dataclass(frozen=True, slots=True)

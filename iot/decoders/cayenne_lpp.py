@@ -55,7 +55,8 @@ TYPES: Mapping[int, _Type] = {
     136: _Type("position", (("_lat", 3, 0.0001), ("_lon", 3, 0.0001), ("_altitude_m", 3, 0.01)), True),
     142: _Type("switch", (("", 1, 1.0),)),
 }
-NAMED = re.compile(r"(?:%s)_(\d{1,3})\Z" % "|".join(re.escape(kind.name + suffix) for kind in TYPES.values() for suffix, _n, _r in kind.parts))
+_NAMES = "|".join(re.escape(kind.name + suffix) for kind in TYPES.values() for suffix, _size, _resolution in kind.parts)
+NAMED = re.compile(rf"(?:{_NAMES})_(\d{{1,3}})\Z")
 
 
 class CayenneLpp:
@@ -66,7 +67,7 @@ class CayenneLpp:
         self._only_named = given.flag("only_named", False)
         names = given.raw("names", {})
         named = Settings(names, "names")
-        for metric in named.keys():
+        for metric in named:
             match = NAMED.match(metric)
             if match is None or int(match.group(1)) > 255:
                 raise named.wrong(metric, "is no type and channel, like temperature_c_1")

@@ -6,8 +6,8 @@ Settings::
      "time": {"path": "ts", "format": "epoch_s" | "epoch_ms" | "iso", "utc_offset_minutes": 180},
      "each": "readings"}
 
-A path is keys and indexes: ``a.b[0].c``, ``["key.with.dots"]``, ``[-1]``. ``each`` is the path to a list whose elements are read one by one.
-``values`` turns words into numbers.
+A path is keys and indexes: ``a.b[0].c``, ``["key.with.dots"]``, ``[-1]``.
+``each`` is the path to a list whose elements are read one by one; ``values`` turns words into numbers.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def path_of(text: str, where: str) -> tuple[Step, ...]:
 def found_at(body: Any, path: tuple[Step, ...]) -> Any:
     """What lies at the path; ``_MISSING`` where a step leads nowhere, and for null."""
     for step in path:
-        if isinstance(step, str) and isinstance(body, dict) and step in body:
-            body = body[step]
-        elif isinstance(step, int) and isinstance(body, list) and -len(body) <= step < len(body):
+        if (isinstance(step, str) and isinstance(body, dict) and step in body) or (
+            isinstance(step, int) and isinstance(body, list) and -len(body) <= step < len(body)
+        ):
             body = body[step]
         else:
             return _MISSING

@@ -38,8 +38,8 @@ class Settings:
     def has(self, key: str) -> bool:
         return key in self._given
 
-    def keys(self) -> list[str]:
-        return [str(key) for key in self._given]
+    def __iter__(self) -> Iterator[str]:
+        return iter([str(key) for key in self._given])
 
     def raw(self, key: str, default: Any = None) -> Any:
         self._asked.add(key)

@@ -44,7 +44,7 @@ class SmsText:
         given = Settings(settings)
         words = given.part("words")
         self._words: dict[str, _Word] = {}
-        for word in words.keys():
+        for word in words:
             if not _WORD.match(word):
                 raise words.wrong(word, "must be one word of letters, digits and underscores")
             one = words.part(word)
