@@ -97,6 +97,8 @@ def mean_depth(n: FloatArray) -> FloatArray:
 def fit_forest(rows: FloatArray, *, share: float = 0.001, trees: int = TREES, seed: int = 1) -> Forest:
     """Grow a forest on the rows of one profile: a device's readings at one moment each.
 
+    Its cuts run along one feature at a time: it sees what is rare in a feature, and an odd combination of usual values only poorly.
+
     Parameters
     ----------
     rows : ndarray of float64, shape (n, features)
