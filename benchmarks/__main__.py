@@ -12,7 +12,7 @@ from benchmarks.report import Report, Theft, write
 
 ROOT = Path(__file__).resolve().parents[1]
 # A suite that needs neither a database nor the settings: sums alone.
-PURE = ("feedback", "coverage", "routes", "effect", "duplicates")
+PURE = ("feedback", "coverage", "routes", "effect", "duplicates", "anomalies")
 SUITES = (
     "alerts_engine",
     "zones",

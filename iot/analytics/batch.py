@@ -116,12 +116,12 @@ def by_series(given: object, series: int, name: str) -> FloatArray:
     ValueError
         For a column of another length.
     """
-    column = np.ascontiguousarray(
-        np.broadcast_to(np.asarray(given, dtype=np.float64), (series,)) if np.ndim(given) == 0 else given, np.float64
-    )
+    column = np.asarray(given, dtype=np.float64)
+    if column.ndim == 0:
+        return np.full(series, float(column))
     if column.shape != (series,):
         raise ValueError(f"{name}: {column.shape} for {series} series.")
-    return column
+    return np.ascontiguousarray(column)
 
 
 def ready(batch: Batch, state: S, *, in_place: bool) -> S:

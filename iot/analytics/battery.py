@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import theilslopes
-
-from iot.analytics.batch import FloatArray
 
 LEAST_DAYS = 14
 JUMP = 15.0
@@ -43,8 +42,8 @@ class Battery:
 
 
 def battery(
-    at_s: FloatArray,
-    level: FloatArray,
+    at_s: ArrayLike,
+    level: ArrayLike,
     *,
     now_s: float,
     empty: float = 10.0,

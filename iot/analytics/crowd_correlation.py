@@ -190,8 +190,8 @@ class _Sums:
     @classmethod
     def of(cls, counts: IntArray, after: NDArray[np.bool_], others: NDArray[np.bool_], stratum: IntArray, week: IntArray) -> _Sums:
         size = int(stratum.max(initial=0)) + 1
-        a, b = (np.bincount(stratum[kind], weights=counts[kind], minlength=size) for kind in (after, others))
-        t1, t0 = (np.bincount(stratum[kind], minlength=size).astype(float) for kind in (after, others))
+        a, b = (np.bincount(stratum[kind], weights=counts[kind], minlength=size).astype(np.float64) for kind in (after, others))
+        t1, t0 = (np.bincount(stratum[kind], minlength=size).astype(np.float64) for kind in (after, others))
         kept = after | others
         columns = np.column_stack([counts * after, counts * others, after, others]).astype(float)[kept]
         return cls(a, b, t1, t0, columns, stratum[kept], week[kept])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,8 @@ class Forest:
     def as_bytes(self) -> bytes:
         """To be kept: arrays alone, no code; ``from_bytes`` reads them."""
         held = io.BytesIO()
-        np.savez_compressed(held, **{name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__})
+        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
+        np.savez_compressed(held, **arrays)
         return held.getvalue()
 
     @classmethod
@@ -165,8 +167,7 @@ def fit_forest(rows: FloatArray, *, share: float = 0.001, trees: int = TREES, se
         rows=len(table),
         seed=seed,
     )
-    limit = float(np.quantile(forest.scores(table), 1 - share))
-    return Forest(**{name: getattr(forest, name) for name in forest.__dataclass_fields__} | {"limit": limit})
+    return replace(forest, limit=float(np.quantile(forest.scores(table), 1 - share)))
 
 
 def _depths(left: np.ndarray, right: np.ndarray) -> FloatArray:

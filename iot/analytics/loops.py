@@ -81,9 +81,22 @@ def _median(row: FloatArray, n: int) -> float:
 
 
 @numba.njit(nogil=True)
+def _place(row: FloatArray, n: int, v: float) -> int:
+    """Where ``v`` belongs in a sorted row: before the first that is not smaller."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        if row[middle] < v:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(nogil=True)
 def _mad(row: FloatArray, n: int, middle: float) -> float:
     """The median distance from ``middle``, their median, in a sorted row: the nearest first, to either side."""
-    right = np.searchsorted(row[:n], middle)
+    right = _place(row, n, middle)
     left = right - 1
     before = now = 0.0
     for _step in range(n // 2 + 1):
@@ -134,11 +147,11 @@ def robust(
                     if score[i] >= 1.0:
                         is_active[s] = 1 if v > middle else -1
             if n == width:  # the oldest goes
-                k = np.searchsorted(row[:n], window[s, place[s]])
+                k = _place(row, n, window[s, place[s]])
                 for j in range(k, n - 1):
                     row[j] = row[j + 1]
                 n -= 1
-            k = np.searchsorted(row[:n], v)
+            k = _place(row, n, v)
             for j in range(n, k, -1):
                 row[j] = row[j - 1]
             row[k] = v

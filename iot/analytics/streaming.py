@@ -58,17 +58,14 @@ class Tuning:
         cadence_s: object = np.nan,
         floor: object = 0.0,
     ) -> Tuning:
-        columns = {
-            name: by_series(given, series, name)
-            for name, given in (
-                ("most_per_minute", most_per_minute),
-                ("stuck_after_s", stuck_after_s),
-                ("tolerance", tolerance),
-                ("cadence_s", cadence_s),
-                ("floor", floor),
-            )
-        }
-        return cls(limits or Limits.of(series), **columns)
+        return cls(
+            limits or Limits.of(series),
+            by_series(most_per_minute, series, "most_per_minute"),
+            by_series(stuck_after_s, series, "stuck_after_s"),
+            by_series(tolerance, series, "tolerance"),
+            by_series(cadence_s, series, "cadence_s"),
+            by_series(floor, series, "floor"),
+        )
 
     def taken(self, rows: IntArray) -> Tuning:
         """Of some series, in the order given."""

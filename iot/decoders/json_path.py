@@ -52,13 +52,13 @@ def path_of(text: str, where: str) -> tuple[Step, ...]:
 def found_at(body: Any, path: tuple[Step, ...]) -> Any:
     """What lies at the path; ``_MISSING`` where a step leads nowhere, and for null."""
     for step in path:
-        if (isinstance(step, str) and isinstance(body, dict) and step in body) or (
-            isinstance(step, int) and isinstance(body, list) and -len(body) <= step < len(body)
-        ):
-            body = body[step]
+        if isinstance(step, str):
+            body = body.get(step) if isinstance(body, dict) else None
         else:
+            body = body[step] if isinstance(body, list) and -len(body) <= step < len(body) else None
+        if body is None:
             return _MISSING
-    return _MISSING if body is None else body
+    return body
 
 
 @dataclass(frozen=True, slots=True)

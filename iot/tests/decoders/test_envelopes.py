@@ -46,6 +46,7 @@ def test_an_uplink_has_its_device_number_gateways_and_readings():
 
 def test_the_servers_own_decoding_is_read_by_paths():
     found = chirpstack_v4.read(up(object={"t": 21}), "up")
+    assert isinstance(found, Uplink)
     (one,) = lorawan.measured(found, decoder("json_path", {"fields": [{"metric": "t", "path": "t"}]}))
     assert one.value == 21.0
 
@@ -95,8 +96,8 @@ def test_the_things_stack_numbers_a_frame_by_session_and_counter():
     }
     found = ttn_v3.read(body)
     assert isinstance(found, Uplink) and found.dedup_id == "S:4" and found.is_simulated and found.payload == b""
-    del body["uplink_message"]["session_key_id"]
-    assert ttn_v3.read(body).dedup_id == "ns:uplink:2"
+    unnamed = body | {"uplink_message": {"f_cnt": 4}}
+    assert ttn_v3.read(unnamed).dedup_id == "ns:uplink:2"
     with pytest.raises(Undecodable, match="no message of The Things Stack"):
         ttn_v3.read({"end_device_ids": {"dev_eui": "0004A30B001C0530"}})
 
@@ -254,8 +255,8 @@ def test_every_real_message_of_the_things_stack_is_read():
     assert found.receptions == (Reception("9c5c8e00001a05c4", -35.0, 5.0),)
     paths = {"fields": [{"metric": "temperature_c", "path": "temperature"}, {"metric": "light", "path": "luminosity"}]}
     assert [one.value for one in lorawan.measured(found, decoder("json_path", paths))] == [1.0, 0.64]
-    kinds = [ttn_v3.read(real(f"ttn-v3/{name}.json")).kind for name in ("join_accept", "downlink_ack")]
-    assert kinds == ["join", "ack"]
+    others = [ttn_v3.read(real(f"ttn-v3/{name}.json")) for name in ("join_accept", "downlink_ack")]
+    assert [one.kind for one in others if isinstance(one, DeviceNews)] == ["join", "ack"]
 
 
 @needs_payloads
