@@ -162,7 +162,7 @@ METHODS = (
         "drift, CUSUM of days",
         ("drift",),
         (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0),
-        lambda batch, n, limit: drift(batch, DriftState.fresh(n), Chart(limit=limit), floor=RESOLUTION)[0],
+        lambda batch, n, limit: drift(batch, DriftState.fresh(n), Chart(kind="cusum", slack=0.5, limit=limit), floor=RESOLUTION)[0],
     ),
     Method(
         "drift, EWMA of days",

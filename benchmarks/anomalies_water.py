@@ -144,10 +144,10 @@ def methods(year: Year) -> list[Method]:
         return [beginnings(at, (grown.scores(rows) > grown.limit).astype(np.int8), apart_s=TOLD_APART_S)]
 
     return [
-        Method("plain threshold (low)", (0.0, 1e-4, 1e-3, 1e-2, 3e-2), plain),
+        Method("plain threshold (low)", (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2), plain),
         Method(
             "robust z, 60 readings",
-            (6.0, 8.0, 12.0, 16.0, 24.0),
+            (6.0, 8.0, 12.0, 16.0, 24.0, 36.0, 48.0),
             lambda limit: _by_sensor(whole, robust_z(whole, RobustState.fresh(n), limit=limit, floor=FLOOR_M)[0]),
         ),
         Method(
@@ -157,7 +157,7 @@ def methods(year: Year) -> list[Method]:
         ),
         Method(
             "CUSUM of the nights",
-            (6.0, 8.0, 12.0, 16.0, 24.0),
+            (6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0),
             lambda limit: _by_sensor(hourly, drift(hourly, DriftState.fresh(n), _night("cusum", limit), floor=FLOOR_M)[0]),
         ),
         Method(
@@ -165,10 +165,10 @@ def methods(year: Year) -> list[Method]:
             (4.0, 5.0, 6.0, 8.0),
             lambda limit: _by_sensor(hourly, drift(hourly, DriftState.fresh(n), _night("ewma", limit), floor=FLOOR_M)[0]),
         ),
-        Method("departure from neighbours", (4.0, 6.0, 8.0, 12.0, 16.0, 24.0), apart_from_neighbours),
+        Method("departure from neighbours", (4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 36.0, 48.0), apart_from_neighbours),
         Method(
             "CUSUM of the nights' departure from neighbours",
-            (8.0, 12.0, 16.0, 24.0, 32.0),
+            (8.0, 12.0, 16.0, 24.0, 32.0, 48.0),
             lambda limit: _by_sensor(off_hourly, drift(off_hourly, DriftState.fresh(n), _night("cusum", limit), floor=0.02)[0]),
         ),
         Method("Isolation Forest of the network's hours", (0.001, 0.005, 0.02, 0.05), forest),
@@ -195,6 +195,10 @@ def run(report: Report) -> None:
         began = {choice: method.run(choice) for choice in method.choices}
         worth = {choice: _above_chance(year, found, halves[0]) for choice, found in began.items()}
         choice = max(worth, key=lambda one: worth[one])
+        if worth[choice] <= 0:
+            tried = ", ".join(f"{one:g}" for one in method.choices)
+            report.row(GROUP, method.name, "left out", "", f"no setting was better than chance on the first half; tried: {tried}")
+            continue
         told, found = _half(year, began[choice], *halves[1])
         report.row(GROUP, method.name, _shown(found), "precision, recall", _note(year, told, found, choice, method.choices, halves[1]))
 

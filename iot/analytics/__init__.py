@@ -1,1 +1,1 @@
-"""Pure sums over sensors' readings: numpy in, dataclasses out. No Django, no clock, no network; instants and seeds are arguments."""
+"""Pure sums over sensors' readings: numpy in, dataclasses out. No Django, clock or network; instants, metres and seeds are arguments."""

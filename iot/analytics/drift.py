@@ -31,10 +31,11 @@ class Chart:
     Attributes
     ----------
     kind : "cusum" or "ewma"
+        The EWMA by default: on made-up drifts it raised far fewer false alarms than the CUSUM (see the bench).
     slack : float
         CUSUM: the shift it overlooks, in deviations (k); EWMA: the weight of the newest block, from 0 to 1 (lambda).
     limit : float
-        CUSUM: the sum that signals (h); EWMA: deviations of the average (L).
+        CUSUM: the sum that signals (h, 8 say, with a slack of 0.5); EWMA: deviations of the average (L).
     block_s, from_s, to_s, offset_s : float
         A block is ``block_s`` long on the local clock (UTC and ``offset_s``); of each day only ``from_s`` to ``to_s`` counts.
     least : int
@@ -47,9 +48,9 @@ class Chart:
         After so many blocks the new level is taken for granted and learnt; 0: never.
     """
 
-    kind: Literal["cusum", "ewma"] = "cusum"
-    slack: float = 0.5
-    limit: float = 8.0
+    kind: Literal["cusum", "ewma"] = "ewma"
+    slack: float = 0.2
+    limit: float = 5.0
     block_s: float = DAY_S
     from_s: float = 0.0
     to_s: float = DAY_S
@@ -109,7 +110,7 @@ def drift(
     >>> value = np.random.default_rng(1).normal(50, 1, len(at)) - np.where(at > 60 * 86_400, 1.0, 0.0)
     >>> found, _state = drift(Batch.of(np.zeros(len(at)), at, value), DriftState.fresh(1))
     >>> first = int(np.flatnonzero(found.active)[0])
-    >>> 60 < first / 24 < 65, int(found.active[first])
+    >>> 60 < first / 24 < 66, int(found.active[first])
     (True, -1)
     """
     from iot.analytics import drift_loop

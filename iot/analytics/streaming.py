@@ -125,7 +125,7 @@ class States:
 
 @dataclass(frozen=True)
 class Judged:
-    """By detector what it ``Found``; ``flags`` are those of ``quality.Flag`` that follow from it."""
+    """By detector what it ``Found``; ``flags`` are those of ``quality.Quality`` that follow from it."""
 
     found: Mapping[str, Found]
     flags: IntArray
@@ -164,11 +164,11 @@ def judge(batch: Batch, states: States, tuning: Tuning, *, in_place: bool = Fals
     found = {name: answer[0] for name, answer in after.items()}
     flags = flagged(
         len(batch),
-        rate=found["rate"].active != 0,
+        roc=found["rate"].active != 0,
         stuck=found["stuck"].active != 0,
         drift=found["drift"].active != 0,
         spike=found["robust"].active != 0,
-        after_gap=found["gap"].active != 0,
+        gap=found["gap"].active != 0,
     )
     return Judged(found, flags), States(**{name: answer[1] for name, answer in after.items()})  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from iot.analytics.evaluation import NO_ALARMS, apart, beginnings, by_chance, ju
 from iot.analytics.fleet import Device, FlappingState, damped, outages
 from iot.analytics.isolation import Forest, fit_forest
 from iot.analytics.neighbours import nearest, neighbours
-from iot.analytics.quality import LEFT, Flag, flagged, quality
+from iot.analytics.quality import LEFT, Quality, flagged, score_of
 from iot.analytics.risk import ANOMALIES, CAMERAS, NIGHT_MOTION, PARTS, Evidence, Making, Part, of_anomaly, of_camera, of_crowd, risk
 from iot.analytics.severity import Severity, severities
 
@@ -102,15 +102,15 @@ def test_a_fault_of_the_sensor_is_never_graded_as_a_danger():
 
 @given(flags=st.integers(0, 511), more=st.sampled_from(list(LEFT)))
 def test_another_flag_never_raises_a_readings_quality(flags, more):
-    one, other = quality(np.array([flags, flags | more]))
+    one, other = score_of(np.array([flags, flags | more]))
     assert 0 <= other <= one <= 100
 
 
 def test_flags_are_stored_by_their_numbers_and_unknown_ones_refused():
-    assert [int(flag) for flag in Flag] == [1, 2, 4, 8, 16, 32, 64, 128, 256] and set(LEFT) == set(Flag)
+    assert [int(flag) for flag in Quality] == [1, 2, 4, 8, 16, 32, 64, 128, 256] and set(LEFT) == set(Quality)
     assert flagged(2, spike=np.array([True, False]), late=np.array([True, True])).tolist() == [129, 1]
     with pytest.raises(ValueError, match="nobody knows"):
-        quality(np.array([512]))
+        score_of(np.array([512]))
 
 
 # --- fleet and battery --------------------------------------------------------------------------------------------------------------------
