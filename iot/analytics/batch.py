@@ -132,6 +132,6 @@ def ready(batch: Batch, state: S, *, in_place: bool) -> S:
     ValueError
         For a series the state has no row for.
     """
-    if len(batch) and int(batch.series.max()) >= len(state):
+    if len(batch) and (int(batch.series.max()) >= len(state) or int(batch.series.min()) < 0):  # a compiled loop would write elsewhere
         raise ValueError(f"Series {int(batch.series.max())}, and a state of {len(state)}.")
     return state if in_place else state.copied()

@@ -75,7 +75,7 @@ class Forest:
         return ((table - self.median) / self.scale).astype(np.float32).astype(np.float64)  # the trees were grown on single precision
 
     def as_bytes(self) -> bytes:
-        """To be kept: arrays alone, no code; ``from_bytes`` reads them."""
+        """To be kept: arrays alone, no code; ``from_bytes`` reads them, and refuses those that would lead a loop astray."""
         held = io.BytesIO()
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
         np.savez_compressed(held, **arrays)
@@ -84,7 +84,19 @@ class Forest:
     @classmethod
     def from_bytes(cls, held: bytes) -> Forest:
         with np.load(io.BytesIO(held), allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] if arrays[name].ndim else arrays[name].item() for name in cls.__dataclass_fields__})
+            forest = cls(**{name: arrays[name] if arrays[name].ndim else arrays[name].item() for name in cls.__dataclass_fields__})
+        nodes = np.arange(len(forest.feature))
+        inner = forest.feature >= 0
+        lengths = {len(getattr(forest, name)) for name in ("feature", "left", "right", "split", "depth")}
+        # A compiled loop follows these numbers: each must lead on to a later node, and to a feature there is.
+        if (
+            lengths != {len(nodes)}
+            or (forest.feature >= len(forest.median)).any()
+            or any((side[inner] <= nodes[inner]).any() or (side >= len(nodes)).any() for side in (forest.left, forest.right))
+            or ((forest.roots < 0) | (forest.roots >= len(nodes))).any()
+        ):
+            raise ValueError("Not a forest as it was kept.")
+        return forest
 
 
 def mean_depth(n: FloatArray) -> FloatArray:

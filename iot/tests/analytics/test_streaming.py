@@ -121,6 +121,8 @@ def test_a_batch_that_does_not_fit_is_refused(given):
 def test_a_series_without_a_row_is_refused():
     with pytest.raises(ValueError, match="Series 7, and a state of 4"):
         judge(Batch.of([7], [0], [1]), States.fresh(4), TUNING)
+    with pytest.raises(ValueError, match="a state of 4"):
+        judge(Batch(np.array([-3]), np.zeros(1), np.zeros(1)), States.fresh(4), TUNING)
     with pytest.raises(ValueError, match="for 5 series"):
         rate_of_change(Batch.of([0], [0], [1]), RateState.fresh(5), most_per_minute=np.ones(4))
 

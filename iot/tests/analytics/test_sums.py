@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,6 +55,9 @@ def test_a_forest_is_kept_as_arrays_and_read_back(rows, forest):
     again = Forest.from_bytes(forest.as_bytes())
     np.testing.assert_array_equal(again.scores(rows[:100]), forest.scores(rows[:100]))
     assert again.seed == 4 and again.limit == forest.limit
+    astray = replace(forest, left=np.where(forest.left >= 0, 10**9, forest.left))
+    with pytest.raises(ValueError, match="Not a forest"):
+        Forest.from_bytes(astray.as_bytes())
 
 
 def test_a_row_with_a_hole_is_not_judged_and_too_little_history_is_said(forest):
