@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ def _steps(states: States, tuning: Tuning) -> dict[str, Callable[[Batch], object
 
 
 def _speed(report: Report) -> None:
+    report.row(SPEED, "load of the machine before measuring", os.getloadavg()[0], "", "others' work shows in every time below")
     for series, each in ((5_000, 2), (100, 100), (1, 10_000)):
         batches = _batches(series, each, 45)
         tuning = Tuning.of(series, limits=Limits.of(series, high=30.0), most_per_minute=2.0, stuck_after_s=3600, cadence_s=60, floor=0.1)

@@ -187,10 +187,9 @@ def run(report: Report) -> None:
     for name, (from_s, to_s) in zip(("first half, after five weeks", "second half"), halves, strict=True):
         mine = _leaks(year, from_s, to_s)
         share = _covered(year.start_s, year.end_s, from_s, to_s)
-        note = (
-            f"{int(year.is_abrupt[mine].sum())} abrupt; an alarm is right from a leak's start to two weeks after its peak, or its repair: "
-        )
-        report.row(GROUP, f"Leaks that start in the {name}", int(mine.sum()), "leaks", f"{note}{share:.0%} of the time")
+        note = f"{int(year.is_abrupt[mine].sum())} abrupt; an alarm is right from a leak's start to two weeks after its peak or to its "
+        note += f"repair: {share:.0%} of the time"
+        report.row(GROUP, f"Leaks that start in the {name}", int(mine.sum()), "leaks", note)
     for method in methods(year):
         began = {choice: method.run(choice) for choice in method.choices}
         worth = {choice: _above_chance(year, found, halves[0]) for choice, found in began.items()}

@@ -91,7 +91,7 @@ def test_hostile_json_ends_as_one_error_with_its_reason(body, reason):
 
 
 @pytest.mark.parametrize(
-    ("settings", "where"),
+    ("wrong", "where"),
     [
         (None, "settings"),
         ({}, "fields"),
@@ -113,9 +113,9 @@ def test_hostile_json_ends_as_one_error_with_its_reason(body, reason):
         ),
     ],
 )
-def test_what_is_wrong_with_the_settings_is_named(settings, where):
+def test_what_is_wrong_with_the_settings_is_named(wrong, where):
     with pytest.raises(InvalidSettings) as refused:
-        decoder("json_path", settings)
+        decoder("json_path", wrong)
     assert refused.value.where == where
 
 
@@ -282,7 +282,7 @@ def test_a_bad_text_message_is_refused(text, reason):
 
 
 @pytest.mark.parametrize(
-    ("settings", "where"),
+    ("wrong", "where"),
     [
         ({"words": {}}, "words"),
         ({"words": {"two words": {"metric": "v"}}}, "words.two words"),
@@ -290,7 +290,7 @@ def test_a_bad_text_message_is_refused(text, reason):
         ({"words": {"A": {"metric": "v"}, "B": {"metric": "v"}}}, "words"),
     ],
 )
-def test_wrong_words_are_named(settings, where):
+def test_wrong_words_are_named(wrong, where):
     with pytest.raises(InvalidSettings) as refused:
-        decoder("sms_text", settings)
+        decoder("sms_text", wrong)
     assert refused.value.where == where
