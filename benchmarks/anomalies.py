@@ -63,7 +63,7 @@ def _steps(states: States, tuning: Tuning) -> dict[str, Callable[[Batch], object
     return {
         "threshold": lambda one: threshold(one, states.threshold, tuning.limits, in_place=True),
         "rate": lambda one: rate_of_change(one, states.rate, most_per_minute=2.0, in_place=True),
-        "robust": lambda one: robust_z(one, states.robust, floor=0.1, in_place=True),
+        "robust": lambda one: robust_z(one, states.robust, floor=0.1, of_change=True, in_place=True),
         "seasonal": lambda one: seasonal(one, states.seasonal, floor=0.1, in_place=True),
         "drift": lambda one: drift(one, states.drift, tuning.chart, floor=0.1, in_place=True),
         "stuck": lambda one: stuck(one, states.stuck, after_s=3600, in_place=True),
@@ -147,6 +147,12 @@ METHODS = (
         ("spike", "drift"),
         (2.5, 3.5, 5.0, 6.0, 8.0, 10.0),
         lambda batch, n, limit: robust_z(batch, RobustState.fresh(n), limit=limit, floor=RESOLUTION)[0],
+    ),
+    Method(
+        "robust z of the change (60 readings)",
+        ("spike",),
+        (4.0, 5.0, 6.0, 7.0, 8.0, 10.0),
+        lambda batch, n, limit: robust_z(batch, RobustState.fresh(n), limit=limit, floor=RESOLUTION, of_change=True)[0],
     ),
     Method(
         "robust z (12 readings)",

@@ -119,7 +119,10 @@ def robust(
     limit: float,
     least: int,
     forget_s: float,
+    of_change: bool,
     last: FloatArray,
+    last_value: FloatArray,
+    base: FloatArray,
     window: FloatArray,
     ordered: FloatArray,
     counts: IntArray,
@@ -133,29 +136,45 @@ def robust(
     for i in range(len(series)):
         s, v = series[i], value[i]
         if at[i] > last[s] and np.isfinite(v):
-            if at[i] - last[s] > forget_s:
+            is_new = at[i] - last[s] > forget_s
+            if is_new:
                 counts[s] = place[s] = 0
             last[s] = at[i]
-            n, row = counts[s], ordered[s]
             is_active[s] = 0
+            if of_change:
+                # The smaller of the change since the last reading and since the last that was believed: the way back from a spike is no
+                # spike, nor is the second reading of a new level.
+                x = v - last_value[s]
+                if abs(v - base[s]) < abs(x):
+                    x = v - base[s]
+                last_value[s] = v
+                if is_new:
+                    base[s] = v
+                    active[i] = 0
+                    continue
+            else:
+                x = v
+            n, row = counts[s], ordered[s]
             if n >= least:
                 middle = _median(row, n)
                 spread = max(1.4826 * _mad(row, n, middle), floor[s])
-                expected[i] = middle
+                expected[i] = middle + (v - x)
                 if spread > 0:
-                    score[i] = abs(v - middle) / spread / limit
+                    score[i] = abs(x - middle) / spread / limit
                     if score[i] >= 1.0:
-                        is_active[s] = 1 if v > middle else -1
+                        is_active[s] = 1 if x > middle else -1
+            if not is_active[s]:
+                base[s] = v
             if n == width:  # the oldest goes
                 k = _place(row, n, window[s, place[s]])
                 for j in range(k, n - 1):
                     row[j] = row[j + 1]
                 n -= 1
-            k = _place(row, n, v)
+            k = _place(row, n, x)
             for j in range(n, k, -1):
                 row[j] = row[j - 1]
-            row[k] = v
-            window[s, place[s]] = v
+            row[k] = x
+            window[s, place[s]] = x
             place[s] = (place[s] + 1) % width
             counts[s] = n + 1
         active[i] = is_active[s]

@@ -1,4 +1,4 @@
-"""A reading far from the median of those before it, measured by their median distance: a few wild ones among them change nothing."""
+"""A reading, or its change, far from the median of those before it, measured by their median distance: a few wild ones change nothing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ FORGET_S = 86_400.0
 
 @dataclass(frozen=True)
 class RobustState(State):
-    """The last ``window`` values of each series, as they came and in order of size."""
+    """The last ``window`` values (or changes) of each series, as they came and by size; its last reading, and the last believed."""
 
     last_s: FloatArray
+    last_value: FloatArray
+    base: FloatArray
     window: FloatArray
     ordered: FloatArray
     counts: IntArray
@@ -30,7 +32,16 @@ class RobustState(State):
         if window < 5:
             raise ValueError("A window holds five readings at least.")
         blank, none = np.zeros((series, window)), np.zeros(series, dtype=np.int64)
-        return cls(np.full(series, NEVER_S), blank, blank.copy(), none, none.copy(), np.zeros(series, dtype=np.int8))
+        return cls(
+            np.full(series, NEVER_S),
+            np.zeros(series),
+            np.zeros(series),
+            blank,
+            blank.copy(),
+            none,
+            none.copy(),
+            np.zeros(series, dtype=np.int8),
+        )
 
 
 def robust_z(
@@ -41,12 +52,14 @@ def robust_z(
     floor: object = 0.0,
     least: int = LEAST,
     forget_s: float = FORGET_S,
+    of_change: bool = False,
     in_place: bool = False,
 ) -> tuple[Found, RobustState]:
     """Score each reading against the window before it, then take it into the window.
 
     Every reading enters, whatever it scores: a level that lasts becomes the new normal when half the window has seen it, and the finding
-    ends by itself.
+    ends by itself. Where the level swings by the day, a window of it is as wide as the swing, and hides what stands out: there, judge
+    the change from reading to reading (``of_change``), which finds spikes and steps and nothing slower.
 
     Parameters
     ----------
@@ -61,12 +74,15 @@ def robust_z(
         Readings needed before one is judged.
     forget_s : float
         After so long a silence the window starts anew.
+    of_change : bool
+        Judge changes instead of values: the smaller of that since the last reading and that since the last believed. A state belongs to one
+        of the two.
     in_place : bool
 
     Returns
     -------
     Found
-        ``expected`` is the median.
+        ``expected`` is the median; with ``of_change`` the reading before and the median change.
     RobustState
 
     Raises
@@ -100,7 +116,10 @@ def robust_z(
         float(limit),
         least,
         float(forget_s),
+        of_change,
         state.last_s,
+        state.last_value,
+        state.base,
         state.window,
         state.ordered,
         state.counts,

@@ -134,6 +134,8 @@ class Judged:
 def judge(batch: Batch, states: States, tuning: Tuning, *, in_place: bool = False) -> tuple[Judged, States]:
     """Run every detector over the batch.
 
+    The robust detector judges changes here, not values: on made-up spikes that was far better (see the bench).
+
     Keep the states between batches: where a stream is cut into batches then makes no difference. Whoever may have to judge a batch again
     (its transaction failed) works on copies (``in_place=False``, or ``taken`` and afterwards ``put``).
 
@@ -155,7 +157,7 @@ def judge(batch: Batch, states: States, tuning: Tuning, *, in_place: bool = Fals
     after = {
         "threshold": threshold(batch, states.threshold, tuning.limits, in_place=in_place),
         "rate": rate_of_change(batch, states.rate, most_per_minute=tuning.most_per_minute, in_place=in_place),
-        "robust": robust_z(batch, states.robust, limit=tuning.robust_limit, floor=tuning.floor, in_place=in_place),
+        "robust": robust_z(batch, states.robust, limit=tuning.robust_limit, floor=tuning.floor, of_change=True, in_place=in_place),
         "seasonal": seasonal(batch, states.seasonal, limit=tuning.seasonal_limit, floor=tuning.floor, in_place=in_place),
         "drift": drift(batch, states.drift, tuning.chart, floor=tuning.floor, in_place=in_place),
         "stuck": stuck(batch, states.stuck, after_s=tuning.stuck_after_s, tolerance=tuning.tolerance, in_place=in_place),

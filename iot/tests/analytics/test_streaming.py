@@ -168,6 +168,25 @@ def test_the_robust_score_is_that_of_the_windows_own_median_and_mad():
             assert found.score[i] == pytest.approx(abs(value[i] - middle) / spread / 2.0) and found.expected[i] == pytest.approx(middle)
 
 
+def test_a_spike_on_a_swing_is_found_by_its_change_once_and_so_is_a_step():
+    at = np.arange(0, 4 * DAY, 300.0)
+    value = 30 + 8 * np.sin(at / DAY * 2 * np.pi) + np.random.default_rng(6).normal(0, 0.3, len(at))
+    value[500] += 5
+    value[800:] -= 5
+    batch = Batch.of(np.zeros(len(at)), at, value)
+    by_value, _state = robust_z(batch, RobustState.fresh(1), floor=0.1)
+    by_change, _state = robust_z(batch, RobustState.fresh(1), floor=0.1, of_change=True)
+    assert not by_value.active[500]
+    assert {int(i): int(by_change.active[i]) for i in np.flatnonzero(by_change.active)} == {500: 1, 800: -1}
+    assert by_change.expected[500] == pytest.approx(value[499], abs=0.5)
+
+
+def test_the_first_change_after_a_long_silence_is_not_judged():
+    at = [*range(0, 3000, 60), 300_000, 300_060]
+    found, state = robust_z(Batch.of([0] * 52, at, [*np.tile([1.0, 1.1], 25), 99.0, 99.1]), RobustState.fresh(1), floor=0.1, of_change=True)
+    assert not found.active.any() and np.isnan(found.score[-2:]).all() and state.counts[0] == 1
+
+
 def test_a_window_forgets_after_a_long_silence_and_a_constant_one_never_judges():
     at = [*range(30), 90_000.0]
     found, state = robust_z(Batch.of([0] * 31, at, [1.0] * 30 + [99.0]), RobustState.fresh(1, 20), floor=0.1)
