@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Agency
 from interop.models.partners import Partner, Precision
@@ -35,7 +36,7 @@ class Standing(models.TextChoices):
     AHEAD = "ahead", _("signed, not begun")
     HOLDS = "holds", _("in force")
     ENDED = "ended", _("its time is over")
-    REVOKED = "revoked", _("revoked")
+    REVOKED = "revoked", pgettext_lazy("agreement", "revoked")
 
 
 class SharingAgreement(models.Model):
