@@ -52,8 +52,9 @@ def run(report: Report) -> None:
 
 def forget_alerts() -> None:
     """An earlier run's alerts would be joined by this one's events, and its rules would fire too: both are over."""
-    from alerts.models import Alert, AlertRule, AlertState
+    from alerts.models import Alert, AlertRule, AlertState, EscalationRun
 
+    EscalationRun.objects.filter(state=EscalationRun.State.RUNNING).update(state=EscalationRun.State.STOPPED, next_at=None, ended_at=Now())
     Alert.objects.exclude(state=AlertState.RESOLVED).update(state=AlertState.RESOLVED, resolved_at=Now())
     AlertRule.objects.update(state=AlertRule.State.OFF)
 
@@ -149,7 +150,7 @@ def _wait_for(committed: dict[int, datetime]) -> None:
 
     ends = time.monotonic() + 60
     while time.monotonic() < ends:
-        done = Delivery.objects.exclude(sent_at=None).filter(alert__occurrences__event_id__in=committed).count()
+        done = Delivery.objects.exclude(sent_at=None).filter(channel="email", alert__occurrences__event_id__in=committed).count()
         if done >= len(committed) and Occurrence.objects.filter(event_id__in=committed).count() >= len(committed):
             return
         time.sleep(0.5)
@@ -162,7 +163,7 @@ def _rows(report: Report, committed: dict[int, datetime], opened: dict[int, date
     of_event = "delivery__alert__occurrences__event_id"
     tries = DeliveryAttempt.objects.filter(number=1, **{f"{of_event}__in": committed})
     handed = dict(tries.values_list(of_event, "started_at"))
-    deliveries = Delivery.objects.exclude(sent_at=None).filter(alert__occurrences__event_id__in=committed)
+    deliveries = Delivery.objects.exclude(sent_at=None).filter(channel="email", alert__occurrences__event_id__in=committed)
     sent = dict(deliveries.values_list("alert__occurrences__event_id", "sent_at"))
     load = f"{RULES} rules, {len(committed) / lasted:.1f} events/s for {lasted:.0f} s, each an alert"
     for name, found, goal in (

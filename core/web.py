@@ -8,7 +8,6 @@ Bodies are limited while they are being received: a caller who sends too much is
 from __future__ import annotations
 
 import asyncio
-import select
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +18,12 @@ from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
-from django.db import connections
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from core.api.errors import CONTENT_TYPE, problem
 from core.audit import new_request_id
+from core.connections import drop_dead_connections, keep_connections
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -110,21 +109,3 @@ def _too_large(scope: Mapping[str, Any], limit: int) -> HttpResponse:
     response["Connection"] = "close"
     response["X-Request-ID"] = request_id
     return response
-
-
-def keep_connections() -> None:
-    """At a thread's start: its connections outlive the request."""
-    for alias in connections:
-        connection = connections[alias]
-        connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
-
-
-def drop_dead_connections() -> None:
-    """A server that went away has said so: there is something to read on a connection that asked nothing."""
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is None or connection.connection.closed:
-            continue
-        poll = select.poll()
-        poll.register(connection.connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-        if poll.poll(0):
-            connection.close()

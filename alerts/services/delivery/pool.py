@@ -11,6 +11,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
 
 from alerts.choices import Channel
+from core.connections import drop_dead_connections, keep_connections
 
 
 class Pool:
@@ -32,12 +33,15 @@ class Pool:
             self._busy[channel] += 1
             executor = self._executors.get(channel)
             if executor is None:
-                executor = self._executors[channel] = ThreadPoolExecutor(workers, thread_name_prefix=f"send-{channel}")
+                executor = self._executors[channel] = ThreadPoolExecutor(
+                    workers, thread_name_prefix=f"send-{channel}", initializer=keep_connections
+                )
         executor.submit(self._run, channel, work, *given)
 
     def _run(self, channel: str, work: Callable[..., None], *given: Any) -> None:
         try:
-            close_old_connections()
+            drop_dead_connections()
+            close_old_connections()  # one that failed; a good one is kept
             self._connections.setdefault(threading.get_ident(), connections[DEFAULT_DB_ALIAS])
             work(*given)
         finally:
