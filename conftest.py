@@ -27,6 +27,7 @@ from incidents.services import open_incident
 pytest_plugins = [
     "tests.live_server",
     "tests.wire",
+    "iot.tests.sensing",
     "patrol.tests.force",
     "patrol.tests.planning",
     "alerts.tests.alerting",
@@ -57,6 +58,8 @@ def _own_cache(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4().hex}"}}
     settings.RATE_LIMIT_PREFIX = f"limit-{uuid4().hex}"
+    settings.IOT_STREAM_PREFIX = f"iot-{uuid4().hex}"
+    settings.IOT_DEVICES_KNOWN_S = 0
     settings.KEYS_KNOWN_S = 0  # what a test does to a key holds in its next line; tests/test_key_faults.py goes by the product's own
     settings.REQUEST_LOG_EVERY_S = 0  # no thread that writes beside the test: it asks for what it wants written
     live = f"live-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # what this process's own web process keeps

@@ -70,6 +70,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "mend_messages",
             "share",
             "read_records",
+            "see_devices",
+            "manage_devices",
         }
     )
     | _PATROL
@@ -90,12 +92,25 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "mend_messages",
             "share",
             "read_records",
+            "see_devices",
+            "manage_devices",
         }
     )
     | _PATROL
     | _RUNS_ALERTS,
     Role.ANALYST: frozenset(
-        {"annotate", "import", "run_pipeline", "plan", "study_coverage", "watch_units", "run_trial", "see_alerts", "draft_rule"}
+        {
+            "annotate",
+            "import",
+            "run_pipeline",
+            "plan",
+            "study_coverage",
+            "watch_units",
+            "run_trial",
+            "see_alerts",
+            "draft_rule",
+            "see_devices",
+        }
     ),
     Role.DISPATCHER: frozenset(
         {
@@ -110,12 +125,13 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "report_position",
             "raise_sos",
             "answer_sos",
+            "see_devices",
         }
     )
     | _HEARS_ALERTS
     | {"raise_alert", "override_alert"},
     Role.OFFICER: frozenset({"move", "annotate", "act_in_field", "report_position", "raise_sos"}),
-    Role.AUDITOR: frozenset({"read_audit", "read_records", "watch_units", "see_alerts"}),
+    Role.AUDITOR: frozenset({"read_audit", "read_records", "watch_units", "see_alerts", "see_devices"}),
     Role.PARTNER: frozenset(),
 }
 
@@ -171,6 +187,10 @@ _WRITTEN_BY_SERVICES = frozenset(
         "interop.signature",
         "interop.readrecord",
         "interop.systemprobe",
+        "iot.datastream",
+        "iot.deadreading",
+        "iot.devicecredential",
+        "iot.deviceoutage",
         "patrol.assignment",
         "patrol.assignmentlog",
         "patrol.fieldaction",
@@ -226,6 +246,8 @@ _NEVER_REMOVED = frozenset(
         "interop.webhooksubscription",
         "interop.sharingagreement",
         "interop.externalsystem",
+        "iot.device",
+        "iot.deviceprofile",
         "patrol.station",
         "patrol.vehicle",
         "patrol.team",
@@ -249,6 +271,10 @@ _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
     "incidents.importrun": frozenset({"view", "add", "change"}),
     "interop.sharingagreement": _EDIT,
     "interop.externalsystem": _EDIT,
+    "iot.device": _EDIT,
+    "iot.devicegroup": _EDIT,
+    "iot.deviceprofile": _EDIT,
+    "iot.metric": _EDIT,
     "patrol.station": _EDIT,
     "patrol.vehicle": _EDIT,
     "patrol.team": _EDIT,

@@ -13,6 +13,7 @@ class DomainError(Exception):
 
     status = 400
     code = "invalid"
+    retry_after_s: int | None = None  # when the same may be tried again, where that is known
 
     def __init__(self, message: str, *, fields: Mapping[str, str] | None = None, codes: Mapping[str, str] | None = None) -> None:
         super().__init__(message)

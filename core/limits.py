@@ -75,33 +75,36 @@ class Limiter:
         self._local: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def take(self, bucket: str, rate: Rate) -> Answer:
+    def take(self, bucket: str, rate: Rate, *, calls: int = 1) -> Answer:
+        """``calls`` at once: all of them, or none."""
         if time.monotonic() >= self._away_until:
             try:
-                allowed, behind_us = self._script()(keys=[f"{settings.RATE_LIMIT_PREFIX}:{bucket}"], args=[rate.each_us, rate.depth_us])
-                return _answer(rate, bool(allowed), int(behind_us), is_exact=True)
+                allowed, behind_us = self._script()(
+                    keys=[f"{settings.RATE_LIMIT_PREFIX}:{bucket}"], args=[rate.each_us * calls, rate.depth_us]
+                )
+                return _answer(rate, bool(allowed), int(behind_us), calls, is_exact=True)
             except redis.RedisError as error:
                 self._away_until = time.monotonic() + ASK_AGAIN_S
                 logger.warning("limits are counted per process: Redis does not answer (%s)", error)
-        return self._take_here(bucket, rate)
+        return self._take_here(bucket, rate, calls)
 
     @property
     def is_exact(self) -> bool:
         """Whether Redis answered when it was last asked."""
         return time.monotonic() >= self._away_until
 
-    def _take_here(self, bucket: str, rate: Rate) -> Answer:
+    def _take_here(self, bucket: str, rate: Rate, calls: int) -> Answer:
         """The same sum in this process alone."""
         now = time.monotonic() * 1_000_000
         with self._lock:
             if len(self._local) > MOST_LOCAL:
                 self._local = {name: full_at for name, full_at in self._local.items() if full_at > now}
             full_at = max(self._local.get(bucket, now), now)
-            taken = full_at + rate.each_us
+            taken = full_at + rate.each_us * calls
             if taken - now > rate.depth_us:
-                return _answer(rate, False, int(full_at - now), is_exact=False)
+                return _answer(rate, False, int(full_at - now), calls, is_exact=False)
             self._local[bucket] = taken
-        return _answer(rate, True, int(taken - now), is_exact=False)
+        return _answer(rate, True, int(taken - now), calls, is_exact=False)
 
     def _script(self) -> redis.commands.core.Script:
         if self._client is None or self._url != settings.REDIS_URL:
@@ -111,9 +114,9 @@ class Limiter:
         return self._take
 
 
-def _answer(rate: Rate, allowed: bool, behind_us: int, *, is_exact: bool) -> Answer:
+def _answer(rate: Rate, allowed: bool, behind_us: int, calls: int, *, is_exact: bool) -> Answer:
     left = max((rate.depth_us - behind_us) // rate.each_us, 0)
-    wait_us = 0 if allowed else behind_us + rate.each_us - rate.depth_us
+    wait_us = 0 if allowed else behind_us + rate.each_us * calls - rate.depth_us
     return Answer(rate, allowed, left, behind_us / 1e6, wait_us / 1e6, is_exact)
 
 

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "geography",
     "accounts",
     "incidents",
+    "iot",
     "patrol",
     "alerts",
     "interop",
@@ -99,6 +100,8 @@ DATABASES["default"].setdefault("ENGINE", "django.contrib.gis.db.backends.postgi
 WEB_THREADS = env.int("WEB_THREADS", default=12)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
+# What devices said and nobody has written yet: a Redis of its own that is on the disk before it answers (docs/decisions/0270).
+STREAMS_URL = env("STREAMS_URL", default=REDIS_URL)
 CACHES = {"default": {"BACKEND": "core.cache.ForgivingRedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
 FILES_DIR = VAR_DIR / "files"
 # GDAL 3.6 (Debian 12) can be led to files by a spatial reference's text; we only ever pass it EPSG numbers.
@@ -209,6 +212,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "ingest", "description": "Send reports. What is answered with a 2xx is committed."},
         {"name": "standards", "description": "The field's open standards: CAP, OGC API Features, Open311, EIDO."},
         {"name": "incidents", "description": "Read what became of them, within your key's agency and governorates."},
+        {"name": "sensors", "description": "Devices and what they measure. What is answered with a 2xx is on the disk."},
         {"name": "patrol", "description": "Units, positions, plans, and what came of them."},
         {"name": "alerts", "description": "What people must hear of, who was told, who acknowledged; rules, policies, who is on call."},
         {"name": "external", "description": "What partners pull: three formats, filters, pages that stand still, tags to ask again by."},
@@ -278,6 +282,15 @@ ROUTING_URL = env("ROUTING_URL", default="")  # an OSRM or Valhalla server; empt
 ROUTING_KIND = env("ROUTING_KIND", default="osrm")  # or valhalla
 PLAN_ITERATIONS = env.int("PLAN_ITERATIONS", default=8000)  # of the route search; it stops by the clock too, and a plan says if it did
 ROADS_MAX_MB = env.int("ROADS_MAX_MB", default=1024)  # largest extract import_roads takes
+
+# --- iot --------------------------------------------------------------------------------------------------------------
+IOT_STREAM_PREFIX = "iot"  # of the streams in Redis
+IOT_STREAM_MOST = env.int("IOT_STREAM_MOST", default=2_000_000)  # readings that may wait; then the doors say "later" (503)
+IOT_FUTURE_S = env.int("IOT_FUTURE_S", default=60)  # how far ahead of ours a device's clock may be; beyond it a reading is refused
+IOT_DEVICES_KNOWN_S = env.float("IOT_DEVICES_KNOWN_S", default=2)  # how long the writer goes by what it knows of a device
+IOT_MINUTES_KEEP_DAYS = env.int("IOT_MINUTES_KEEP_DAYS", default=90)  # roll-ups of a minute
+IOT_HOURS_KEEP_DAYS = env.int("IOT_HOURS_KEEP_DAYS", default=1_830)  # of an hour; those of a day are kept
+IOT_DEAD_KEEP_DAYS = env.int("IOT_DEAD_KEEP_DAYS", default=30)  # readings that could not be taken
 
 # --- alerts: how they reach people ------------------------------------------------------------------------------------
 # What is empty here is a channel that this site does not have; the page of channels says which variable it waits for.

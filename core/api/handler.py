@@ -27,7 +27,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     if isinstance(exc, DomainError):
         errors = [{"field": name, "code": exc.codes.get(name, exc.code), "detail": text} for name, text in exc.fields.items()]
-        return problem_response(status=exc.status, code=exc.code, detail=exc.message, errors=errors, request=request)
+        headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s is not None else {}
+        return problem_response(status=exc.status, code=exc.code, detail=exc.message, errors=errors, request=request, headers=headers)
     if isinstance(exc, exceptions.APIException):
         return _from_framework(exc, request)
     if isinstance(exc, Http404):

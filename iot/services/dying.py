@@ -1,0 +1,64 @@
+"""What could not be taken, counted: an hour, a door, a reason and a device make a row, however many there were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from iot.models import DeadReading
+from iot.services import statements as sql
+
+MOST_RAW = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """``raw`` is kept to its first kibibyte. ``at`` gives it a row of its own: a second value, which stands nowhere else."""
+
+    door: str
+    why: str
+    raw: bytes
+    when: datetime
+    device_id: int | None = None
+    metric: str = ""
+    at: datetime | None = None
+    n: int = 1
+    detail: str = ""
+
+
+def bury(dead: Iterable[Dead]) -> None:
+    """Count them, in the caller's transaction if there is one."""
+    counted: dict[tuple[object, ...], Dead] = {}
+    for row in dead:
+        key = (row.when.replace(minute=0, second=0, microsecond=0), row.door, row.why, row.device_id, row.metric, row.at)
+        before = counted.get(key)
+        counted[key] = row if before is None else _one(row, before.n + row.n)
+    if not counted:
+        return
+    rows = list(counted.values())
+    columns: list[Any] = [
+        [row.door[:12] for row in rows],
+        [str(row.why) for row in rows],
+        [row.device_id for row in rows],
+        [row.metric for row in rows],
+        [row.at for row in rows],
+        [row.n for row in rows],
+        [row.raw[:MOST_RAW] for row in rows],
+        [row.detail[:200].replace("\0", "") for row in rows],
+        [row.when for row in rows],
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql.BURY, columns)
+
+
+def _one(row: Dead, n: int) -> Dead:
+    return Dead(row.door, row.why, row.raw, row.when, row.device_id, row.metric, row.at, n, row.detail)
+
+
+def forget_old_dead(*, now: datetime) -> int:
+    return DeadReading.objects.filter(last_at__lt=now - timedelta(days=settings.IOT_DEAD_KEEP_DAYS)).delete()[0]
