@@ -26,6 +26,9 @@ app.conf.beat_schedule = {
     # Predictions whose time has passed, and the two days late reports are given.
     "predictions: scored": {"task": "incidents.score_predictions", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "positions: days": {"task": "patrol.keep_positions", "schedule": crontab(minute="5"), "options": {"expire_seconds": 3000}},
+    "readings: days": {"task": "iot.keep_readings", "schedule": crontab(minute="10"), "options": {"expire_seconds": 3000, "queue": "bulk"}},
+    # Who is away and who is back; what was more than a device's limit.
+    "devices: sweep": {"task": "iot.look_after_devices", "schedule": 15.0, "options": {"expire_seconds": 14}},
     "assignments: closed by time": {"task": "patrol.close_by_time", "schedule": 60.0, "options": {"expire_seconds": 50}},
     # What became of the stops that have ended: again while late positions may come, for the last time once the shift is over.
     "dosage: measured": {

@@ -42,6 +42,8 @@ from interop.tests.calls import rows_of_calls
 from interop.tests.inbound_rows import rows_of_inbound
 from interop.tests.sharing_rows import rows_of_sharing
 from interop.tests.webhooks.rows import rows_of_webhooks
+from iot.models import Reading, RollupDay, RollupHour, RollupMinute
+from iot.tests.sensing import rows_of_sensors
 from patrol.models import Position, RoadClosure, RoadNetwork
 from patrol.tests.dispatch import rows_of_dispatch
 from patrol.tests.force import rows_of_force
@@ -52,7 +54,7 @@ from patrol.tests.safety import rows_of_safety
 
 SITE = admin.site
 ROLES_INSIDE = ["root", "supervisor", "analyst", "auditor"]
-OURS = ["core", "geography", "accounts", "incidents", "patrol", "alerts", "interop"]
+OURS = ["core", "geography", "accounts", "incidents", "iot", "patrol", "alerts", "interop"]
 # A screen may ask the database this often, however many rows it shows: session and person included.
 LIST_QUERIES = 14
 
@@ -168,6 +170,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_webhooks(cast, places)
     rows_of_calls(cast, places)
     rows_of_sharing(cast, incident)
+    rows_of_sensors(cast, places)
     return incident
 
 
@@ -198,8 +201,10 @@ def test_every_model_of_ours_has_its_screens():
     ours = {model for label in OURS for model in apps.get_app_config(label).get_models()}
     # A position has two keys and its table a part a day: Django's admin can show neither. Its track has a page of its own.
     # A webhook's secrets are seen by nobody again, its attempts on the page of their delivery; a repeat is a mark for the hours' count.
+    # Readings and their roll-ups are tables of two keys too: the newest are on the page of their device.
     # A CAP message is on the page of the inbox message it came in.
     shown_elsewhere = {CapMessage, InboxRepeat, Position, WebhookAttempt, WebhookSecret}
+    shown_elsewhere |= {Reading, RollupMinute, RollupHour, RollupDay}
     assert not {model._meta.label for model in ours - set(SITE._registry) - shown_elsewhere}
 
 

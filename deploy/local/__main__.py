@@ -19,7 +19,7 @@ import environ
 
 from deploy.local.layout import HOST, ROOT, Layout, is_free, web_port, write_private
 from deploy.local.mosquitto import Mosquitto
-from deploy.local.services import Postgres, Redis, StartFailed
+from deploy.local.services import Postgres, Redis, StartFailed, Streams
 from deploy.local.supervisor import Program, Service, Supervisor
 from deploy.local.vapid import vapid_pair
 
@@ -34,6 +34,8 @@ def private_services(layout: Layout, *, throw_away: bool = False) -> list[Servic
         services.append(Postgres(layout, throw_away=throw_away))
     if not os.environ.get("REDIS_URL"):
         services.append(Redis(layout, throw_away=throw_away))
+        if not os.environ.get("STREAMS_URL") and not throw_away:
+            services.append(Streams(layout))
     if not os.environ.get("MQTT_URL") and not throw_away:
         services.append(Mosquitto(layout))
     return services
@@ -46,7 +48,7 @@ def environment(layout: Layout, services: list[Service], *, reaches_people: bool
         if isinstance(service, Postgres):
             made["DATABASE_URL"] = service.url
         if isinstance(service, Redis):
-            made["REDIS_URL"] = service.url
+            made["STREAMS_URL" if isinstance(service, Streams) else "REDIS_URL"] = service.url
         if isinstance(service, Mosquitto):
             made["MQTT_URL"] = service.gateway_url
     made["KHAREETATY_PORT"] = str(web_port())

@@ -138,15 +138,17 @@ class Postgres:
 
 
 class Redis:
-    """A server of our own with an append-only file, so that what it acknowledged it still has after a crash."""
+    """A server of our own with an append-only file, so that what it acknowledged it still has after a crash, but for its last second."""
 
     name = "redis"
+    append_fsync = "everysec"
 
     def __init__(self, layout: Layout, *, throw_away: bool = False) -> None:
         self.layout = layout
         self.throw_away = throw_away
         self.password = layout.secrets()["redis_password"]
-        self.pid_file = layout.run / "redis.pid"
+        self.folder = layout.var / self.name
+        self.pid_file = layout.run / f"{self.name}.pid"
         self.port = layout.port(self.name, in_use_by_us=self.is_running())
 
     @property
@@ -160,7 +162,7 @@ class Redis:
             folder = Path(f"/proc/{pid}/cwd").resolve()
         except (OSError, ValueError):
             return None
-        return pid if b"redis-server" in running and folder == self.layout.redis else None
+        return pid if b"redis-server" in running and folder == self.folder else None
 
     def is_running(self) -> bool:
         return self.server() is not None
@@ -168,20 +170,21 @@ class Redis:
     def start(self) -> None:
         if self.is_running():
             return
-        self.layout.redis.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         settings = {
-            "bind": HOST, "port": self.port, "requirepass": self.password, "dir": self.layout.redis, "daemonize": "yes",
-            "pidfile": self.pid_file, "logfile": self.layout.log / "redis.log", "save": "",
-            "appendonly": "no" if self.throw_away else "yes", "aof-load-truncated": "yes", "maxmemory-policy": "noeviction",
+            "bind": HOST, "port": self.port, "requirepass": self.password, "dir": self.folder, "daemonize": "yes",
+            "pidfile": self.pid_file, "logfile": self.layout.log / f"{self.name}.log", "save": "",
+            "appendonly": "no" if self.throw_away else "yes", "appendfsync": self.append_fsync,
+            "aof-load-truncated": "yes", "maxmemory-policy": "noeviction",
         }  # fmt: skip
-        configuration = self.layout.redis / "redis.conf"
+        configuration = self.folder / "redis.conf"
         configuration.write_text("".join(f'{key} "{value}"\n' for key, value in settings.items()))
         configuration.chmod(0o600)
         subprocess.run(["redis-server", str(configuration)], check=True, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         while not self._answers():
             if time.monotonic() > deadline:
-                raise StartFailed(f"Redis did not start; see {self.layout.log / 'redis.log'}")
+                raise StartFailed(f"Redis did not start; see {self.layout.log / self.name}.log")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -197,3 +200,11 @@ class Redis:
         deadline = time.monotonic() + 30
         while self.is_running() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+class Streams(Redis):
+    """What devices said and nobody has written yet: on the disk before it is answered (docs/decisions/0270). Apart from the other one,
+    whose every write would wait for the disk as well."""
+
+    name = "streams"
+    append_fsync = "always"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from iot.decoders.measurement import Measurement
-from iot.models import DeadReading, Device, DeviceGroup, DeviceOutage, DeviceProfile, Metric
+from iot.models import DeadReading, Device, DeviceGroup, DeviceOutage, DeviceProfile, Metric, Reading, RollupMinute
 from iot.services import issue_device_key, register_device
 from iot.services.partitions import keep_days_ready
 from iot.services.writing import Known, Written, write
@@ -32,7 +32,9 @@ class Sensors:
     def ago(self, **span: float) -> datetime:
         return self.now - timedelta(**span)
 
-    def said(self, *rows: tuple[str, float | None, datetime | None], device: Device | None = None, received: datetime | None = None) -> Said:
+    def said(
+        self, *rows: tuple[str, float | None, datetime | None], device: Device | None = None, received: datetime | None = None
+    ) -> Said:
         """An envelope as it comes off the stream."""
         return Said(
             (device or self.salmiya).pk, "http", microseconds(received or self.now),
@@ -62,6 +64,8 @@ def air(db: None) -> DeviceProfile:
 @pytest.fixture
 def sensors(cast: Any, places: Any, air: DeviceProfile) -> Sensors:
     now = datetime.now(UTC)
+    for table in (Reading, RollupMinute):
+        table.objects.all()._raw_delete("default")  # no flush empties these: Django does not manage them
     keep_days_ready(now=now)
     salmiya = register_device(code="AIR-1", profile=air, agency=cast.police, by=None, location=places.in_salmiya)
     sharq = register_device(code="AIR-2", profile=air, agency=cast.police, by=None, location=places.in_sharq)

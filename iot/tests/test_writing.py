@@ -83,7 +83,7 @@ def test_a_last_value_never_goes_back_in_time(sensors, order):
     for index in order:
         sensors.write([said[index]])
     assert Datastream.objects.get().last_value == 21
-    assert RollupHour.objects.order_by("-at").first().last == 21
+    assert RollupHour.objects.latest("at").last == 21
 
 
 def test_out_of_order_and_long_on_its_way_is_late_and_lands_in_its_own_hour(sensors):
@@ -115,7 +115,7 @@ def test_a_clock_a_little_ahead_is_marked_and_one_far_ahead_refused(sensors):
     )
     assert qualities() == [Quality.CLOCK_SKEW] and dead() == {("future", 2)}
     assert Datastream.objects.get().last_value == 20
-    assert Device.objects.get(pk=sensors.salmiya.pk).clock_skew_s > 3600
+    assert (Device.objects.get(pk=sensors.salmiya.pk).clock_skew_s or 0) > 3600
 
 
 def test_1970_is_too_old_and_nan_is_no_number(sensors):
@@ -187,9 +187,7 @@ def test_rollups_kept_up_as_readings_come_are_those_made_from_scratch(sensors, b
         sensors.write([sensors.said((metric, value, sensors.ago(seconds=back))) for back, value, metric in batch])
     kept = everything()
     start = sensors.now.astimezone(UTC).replace(hour=21, minute=0, second=0, microsecond=0) - timedelta(days=5)
-    rebuild_rollups(
-        datastream_ids=list(Datastream.objects.values_list("pk", flat=True)), start=start, end=start + timedelta(days=7)
-    )
+    rebuild_rollups(datastream_ids=list(Datastream.objects.values_list("pk", flat=True)), start=start, end=start + timedelta(days=7))
     assert everything() == kept
     assert sum(row[2] + row[8] for row in kept[-1]) == Reading.objects.count()
 

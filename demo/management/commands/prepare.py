@@ -30,6 +30,7 @@ from geography.services.official import import_official
 from incidents.models import PipelineRun
 from incidents.services.pipeline import run_pipeline
 from incidents.services.vocabulary import ensure_vocabulary
+from iot.services.partitions import keep_days_ready as keep_readings_ready
 from patrol.services.positions import keep_days_ready
 
 # Any number of replicas may start at once; one prepares, the others wait for it.
@@ -64,6 +65,7 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
         ensure_vocabulary()
         keep_days_ready(now=timezone.now())
+        keep_readings_ready(now=timezone.now())
         if not Region.objects.exists():
             self._say("loading Kuwait: six governorates and their areas (approximate boundaries)")
             load_gazetteer()

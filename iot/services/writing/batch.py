@@ -54,7 +54,10 @@ class _Flat:
 
 def write(envelopes: Sequence[Said], *, known: Known) -> Written:
     """Keep what these envelopes say. Committed when this returns; raises ``django.db.DatabaseError`` and has then done nothing."""
-    known.learn((envelope.device_id, metric) for envelope in envelopes for metric, _value, _at in envelope.measurements)
+    known.learn(
+        {envelope.device_id for envelope in envelopes},
+        {(envelope.device_id, metric) for envelope in envelopes for metric, _value, _at in envelope.measurements},
+    )
     dead: list[Dead] = []
     flat = _flattened(envelopes, known, dead)
     at, value = np.array(flat.at, np.int64), np.array(flat.value, np.float64)

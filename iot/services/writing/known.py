@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -47,11 +47,10 @@ class Known:
     def __init__(self) -> None:
         self._devices: dict[int, _Asked] = {}
 
-    def learn(self, wanted: Iterable[tuple[int, str]]) -> None:
-        """Read what is not known, or not known lately, of these devices; make the streams that are missing."""
-        pairs = set(wanted)
+    def learn(self, devices: Set[int], pairs: Set[tuple[int, str]]) -> None:
+        """Read what is not known, or not known lately, of these devices; make the streams of these pairs of device and metric."""
         now, most = time.monotonic(), settings.IOT_DEVICES_KNOWN_S
-        stale = {device for device, _metric in pairs if (known := self._devices.get(device)) is None or now - known.at >= most}
+        stale = {device for device in devices if (known := self._devices.get(device)) is None or now - known.at >= most}
         if stale:
             self._read(stale, now)
         missing: dict[int, set[str]] = {}
