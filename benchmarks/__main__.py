@@ -31,6 +31,7 @@ SUITES = (
     "limits",
     "live",
     "positions",
+    "telemetry",
     "sos",
     "alerts",
     "webhooks",

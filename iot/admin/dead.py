@@ -25,8 +25,7 @@ class DeadReadingAdmin(OfDeviceAdmin):
     list_select_related = ["device"]
     search_fields = ["device__code", "metric", "detail"]
     date_hierarchy = "hour"
-    fields = ["last_at", "hour", "why", "n", "device_code", "metric", "at", "door", "detail", "as_it_came"]
-    readonly_fields = fields
+    readonly_fields = ["last_at", "hour", "why", "n", "device_code", "metric", "at", "door", "detail", "as_it_came"]
 
     @admin.display(description=gettext_lazy("as it came"))
     def as_it_came(self, row: DeadReading) -> Any:

@@ -252,6 +252,9 @@ class OfDeviceAdmin(ReadOnlyAdmin):
         found: models.QuerySet = rows.visible_to(viewer)
         return found
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return list(self.readonly_fields)
+
     @admin.display(description=gettext_lazy("device"), ordering="device__code")
     def device_code(self, row: Any) -> SafeString | str:
         return bdi(row.device.code) if row.device is not None else "–"
@@ -266,8 +269,18 @@ class DeviceCredentialAdmin(ActsOnRows, OfDeviceAdmin):
     list_select_related = ["device"]
     search_fields = ["device__code", "prefix", "serial"]
     date_hierarchy = "issued_at"
-    fields = ["device_code", "kind", "begins", "serial", "standing", "not_after", "last_used", "issued_at", "issued_by", "revoked_at"]
-    readonly_fields = fields
+    readonly_fields = [
+        "device_code",
+        "kind",
+        "begins",
+        "serial",
+        "standing",
+        "not_after",
+        "last_used",
+        "issued_at",
+        "issued_by",
+        "revoked_at",
+    ]
     actions = ["revoke"]
     object_actions = ["revoke"]
 
@@ -300,8 +313,8 @@ class DeviceCredentialAdmin(ActsOnRows, OfDeviceAdmin):
             is_grave=True,
             perform=lambda credential, answers: revoke_credential(
                 credential=credential,
-                by=request.user,
-                reason=answers["reason"],  # type: ignore[arg-type]
+                by=request.user,  # type: ignore[arg-type]
+                reason=answers["reason"],
             ),
             done=lambda count: ngettext("%(n)d credential was revoked.", "%(n)d credentials were revoked.", count) % {"n": count},
         )
@@ -314,8 +327,7 @@ class DatastreamAdmin(OfDeviceAdmin):
     list_select_related = ["device", "metric"]
     search_fields = ["device__code", "metric__code"]
     ordering = ["device__code", "metric__code"]
-    fields = ["device_code", "metric", "last_value", "doubts", "last_at", "last_received_at"]
-    readonly_fields = fields
+    readonly_fields = ["device_code", "metric", "last_value", "doubts", "last_at", "last_received_at"]
 
     @admin.display(description=gettext_lazy("known against it"))
     def doubts(self, stream: Datastream) -> str:
@@ -332,5 +344,4 @@ class DeviceOutageAdmin(OfDeviceAdmin):
     list_select_related = ["device"]
     search_fields = ["device__code"]
     date_hierarchy = "noticed_at"
-    fields = ["device_code", "began_at", "noticed_at", "ended_at"]
-    readonly_fields = fields
+    readonly_fields = ["device_code", "began_at", "noticed_at", "ended_at"]
