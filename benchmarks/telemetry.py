@@ -51,6 +51,9 @@ if not Device.objects.exists():
     Device.objects.bulk_create(Device(code=f"B{{n}}", profile=profile, agency=police, governorate=place, state="active", is_synthetic=True)
         for n in range({DEVICES}))
     Datastream.objects.bulk_create(Datastream(device=device, metric=metric) for device in Device.objects.all())
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("TRUNCATE iot_reading, iot_rollup_1m, iot_rollup_1h, iot_rollup_1d, iot_deadreading; ANALYZE")
 devices = list(Device.objects.order_by("pk"))
 print("IDS", devices[0].pk, devices[-1].pk)
 for device in devices[:{KEYS}]:

@@ -77,8 +77,10 @@ UPDATE iot_reading r SET quality = r.quality | %s
 FROM (SELECT * FROM unnest(%s::int[], %s::bigint[]) AS given (datastream_id, at_us) ORDER BY 1, 2) AS g
 WHERE r.datastream_id = g.datastream_id AND r.at = {_INSTANT.format("g.at_us")}
 """  # noqa: S608
+# Locked until the batch is committed: two writers judge one stream one after the other.
 LAST = """
 SELECT id, (extract(epoch FROM last_at) * 1000000)::bigint, last_value, last_quality FROM iot_datastream WHERE id = ANY(%s)
+ORDER BY id FOR NO KEY UPDATE
 """
 # Never back in time.
 MOVE_LAST = f"""
@@ -87,7 +89,6 @@ UPDATE iot_datastream kept SET last_at = {_INSTANT.format("new.at_us")}, last_va
 FROM unnest(%s::int[], %s::bigint[], %s::float8[], %s::int[], %s::bigint[]) AS new (id, at_us, value, quality, received_us)
 WHERE kept.id = new.id AND (kept.last_at IS NULL OR kept.last_at < {_INSTANT.format("new.at_us")})
 """  # noqa: S608
-LOCK_LAST = "SELECT 1 FROM iot_datastream WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 # A device that speaks often is written some times a minute, not each time.
 SEEN = f"""
 UPDATE iot_device d SET last_seen_at = greatest(d.last_seen_at, {_INSTANT.format("s.seen_us")}),

@@ -22,7 +22,7 @@ from iot.quality import Quality
 from iot.services import statements as sql
 from iot.services.dying import Dead, bury
 from iot.services.judging import FINE, FUTURE, NOT_FINITE, TOO_OLD, Limits, faults_of, flags_of
-from iot.services.writing.known import Known, Limit
+from iot.services.writing.known import Known, Limit, Noted
 from iot.stream import EPOCH, Said
 
 Why = DeadReading.Why
@@ -77,8 +77,9 @@ def write(envelopes: Sequence[Said], *, known: Known) -> Written:
             for index, first in second:
                 said = envelopes[flat.place[index]]
                 dead.append(_dead(Why.CONFLICT, said, flat.metric[index], flat.value[index], flat.at[index], kept=first))
-        _note_devices(cursor, envelopes, known)
+        noted = _note_devices(cursor, envelopes, known)
         bury(dead)
+    known.note(noted)
     return Written(kept, repeated, sum(row.n for row in dead))
 
 
@@ -123,7 +124,6 @@ def _store(
     # The end of each stream's run is its newest here.
     ends = np.append(np.nonzero(s_stream[1:] != s_stream[:-1])[0], len(order) - 1)
     ids = s_stream[ends].tolist()
-    cursor.execute(sql.LOCK_LAST, [ids])
     cursor.execute(sql.LAST, [ids])
     last = {row[0]: row[1:] for row in cursor.fetchall()}
     last_at, last_value = _last_of(s_stream, ends, ids, last)
@@ -172,27 +172,31 @@ def _limits(flat: _Flat, order: NDArray[np.int64]) -> Limits:
     )
 
 
-def _note_devices(cursor: Any, envelopes: Sequence[Said], known: Known) -> None:
-    """When each was seen, how far its clock is off, and what it says of itself."""
-    seen: dict[int, list[Any]] = {}
+def _note_devices(cursor: Any, envelopes: Sequence[Said], known: Known) -> dict[int, Noted]:
+    """When each was seen, how far its clock is off, and what it says of itself: of those of whom that was not noted a moment ago."""
+    seen: dict[int, Noted] = {}
     for said in envelopes:
-        device = known.get(said.device_id)
-        if device is None:
+        if known.get(said.device_id) is None:
             continue
-        row = seen.setdefault(said.device_id, [said.received_us, None, None, None, None])
-        row[0] = max(row[0], said.received_us)
-        times = [at for _metric, _value, at in said.measurements if at is not None]
-        if times:
-            skew = (max(times) - said.received_us) / 1e6
-            row[1] = skew if row[1] is None else max(row[1], skew)
         facts = said.facts
-        row[2] = _between(facts.get("battery_pct"), 0, 100, row[2])
-        row[3] = _between(facts.get("signal_dbm"), -200, 50, row[3])
+        before = seen.get(said.device_id)
+        if before is None and not facts and known.is_noted(said.device_id, said.received_us):
+            continue
+        row = before or Noted(said.received_us)
+        times = [at for _metric, _value, at in said.measurements if at is not None]
+        skew = (max(times) - said.received_us) / 1e6 if times else row.skew_s
         firmware = facts.get("firmware")
-        row[4] = firmware.replace("\0", "")[:LONGEST_FIRMWARE] if isinstance(firmware, str) and firmware else row[4]
+        seen[said.device_id] = Noted(
+            max(row.seen_us, said.received_us),
+            skew if row.skew_s is None or skew is None else max(row.skew_s, skew),
+            _between(facts.get("battery_pct"), 0, 100, row.battery_pct),
+            _between(facts.get("signal_dbm"), -200, 50, row.signal_dbm),
+            firmware.replace("\0", "")[:LONGEST_FIRMWARE] if isinstance(firmware, str) and firmware else row.firmware,
+        )
     if seen:
         ids = sorted(seen)
-        cursor.execute(sql.SEEN, [ids, *([seen[id][column] for id in ids] for column in range(5))])
+        cursor.execute(sql.SEEN, [ids, *(list(column) for column in zip(*(seen[id] for id in ids), strict=True))])
+    return seen
 
 
 def _between(given: Any, least: float, most: float, otherwise: float | None) -> float | None:

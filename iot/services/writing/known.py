@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.conf import settings
 
 from iot.models import Datastream, Device, Metric
 
 DAY_US = 86_400 * 1_000_000
+NOTED_EVERY_US = 5 * 1_000_000
 
 
 @dataclass(slots=True)
@@ -24,6 +26,16 @@ class Limit:
     per_min: float
     every_s: int
     keep_us: int
+
+
+class Noted(NamedTuple):
+    """What was written of a device when it was last seen."""
+
+    seen_us: int
+    skew_s: float | None = None
+    battery_pct: float | None = None
+    signal_dbm: float | None = None
+    firmware: str | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +58,7 @@ class Known:
 
     def __init__(self) -> None:
         self._devices: dict[int, _Asked] = {}
+        self._noted: dict[int, int] = {}
 
     def learn(self, devices: Set[int], pairs: Set[tuple[int, str]]) -> None:
         """Read what is not known, or not known lately, of these devices; make the streams of these pairs of device and metric."""
@@ -64,6 +77,14 @@ class Known:
     def get(self, device_id: int) -> KnownDevice | None:
         known = self._devices.get(device_id)
         return known.device if known is not None else None
+
+    def is_noted(self, device_id: int, seen_us: int) -> bool:
+        """Whether it was written that this device was seen about then."""
+        return seen_us - self._noted.get(device_id, seen_us - NOTED_EVERY_US) < NOTED_EVERY_US
+
+    def note(self, noted: Mapping[int, Noted]) -> None:
+        """These are committed."""
+        self._noted.update((device_id, row.seen_us) for device_id, row in noted.items())
 
     def _read(self, ids: set[int], now: float) -> None:
         for device_id in ids:
