@@ -96,7 +96,7 @@ class Bench:
 
     def one(self, sql: str) -> Any:
         with psycopg.connect(self.database) as connection:
-            row = connection.execute(sql).fetchone()  # type: ignore[call-overload]
+            row = connection.execute(sql).fetchone()
             return row[0] if row else None
 
     def count(self) -> int:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -68,7 +69,7 @@ class KeyForm(Ask):
 class DeviceAdmin(MapMedia, ActsOnRows, OfAgencyAdmin):
     form = DeviceForm
     audits_itself = True
-    list_display = ["code", "name", "profile", "agency", "governorate_name", "stands", "status_shown", "seen", "battery_pct"]
+    list_display = ["code", "name_shown", "profile", "agency", "governorate_name", "stands", "status_shown", "seen", "battery_pct"]
     list_filter = ["state", "status", "profile", "agency", "is_synthetic"]
     list_select_related = ["profile", "agency", "governorate"]
     search_fields = ["code", "name", *IDENTITIES]
@@ -117,6 +118,10 @@ class DeviceAdmin(MapMedia, ActsOnRows, OfAgencyAdmin):
         return getattr(request.user, "can", lambda verb: False)("manage_devices")
 
     # -- columns ------------------------------------------------------------------------------------------------------------------------
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_shown(self, device: Device) -> Any:
+        return format_html("{} {}", device.name, pill("quiet", _("synthetic"))) if device.is_synthetic else device.name or "–"
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def stands(self, device: Device) -> Any:

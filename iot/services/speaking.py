@@ -3,6 +3,7 @@ sender hears at once what is wrong; what is true of the reading beside others is
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+import redis
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext as _
@@ -90,8 +92,8 @@ def allow(sender: Sender, *, readings: int) -> None:
 
 def note_limited(device_id: int, readings: int) -> None:
     """In Redis: a device that floods us makes no row a message."""
-    stream = stream_of()
-    stream.client.hincrby(f"{settings.IOT_STREAM_PREFIX}:{LIMITED}", str(device_id), readings)
+    with contextlib.suppress(redis.RedisError):  # it is refused all the same
+        stream_of().client.hincrby(f"{settings.IOT_STREAM_PREFIX}:{LIMITED}", str(device_id), readings)
 
 
 def take_in(body: Any, *, sender: Sender, door: str, now: datetime) -> Read:
