@@ -1,23 +1,16 @@
-"""What is known against a reading: flags in one small integer. No flag: nothing."""
+"""What is known against a reading, in words: flags in one small integer (``iot.analytics.quality``). No flag: nothing.
+
+STUCK, DRIFT, SPIKE and GAP are set by the detectors, the others by the writer.
+"""
 
 from __future__ import annotations
-
-from enum import IntFlag
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from iot.analytics.quality import Quality
 
-class Quality(IntFlag):
-    LATE = 1  # older than the stream's last, or long on its way
-    OUT_OF_RANGE = 2  # outside what its metric can be
-    ROC = 4  # changed faster than its metric can
-    STUCK = 8  # set by the detectors, as are DRIFT, SPIKE and GAP
-    CLOCK_SKEW = 16  # the device's clock is ahead of ours, by less than would have it refused
-    DUPLICATE_CONFLICT = 32  # another value came for the same instant: this is the first, the second is a dead reading
-    DRIFT = 64
-    SPIKE = 128
-    GAP = 256
+__all__ = ["BAD", "LABELS", "Quality", "labels_of", "names_of"]
 
 
 # Kept and shown, and never part of a mean, a least or a most.

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('interop', '0015_external_systems'),
+        ('interop', '0016_bodies_are_read_as_sent'),
     ]
 
     operations = [
