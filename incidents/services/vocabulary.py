@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import partial
 
 from django.db import transaction
 
@@ -51,10 +52,14 @@ class Words:
 
     A type word is looked up in the source's own mapping, then among the codes, names and usual words of known types; failing
     all, a type is added, flagged unreviewed, and mapped for this source.
+
+    ``is_shared``: threads that each have a transaction of their own ask the same words. What one adds is then remembered once it is
+    committed: a transaction that is undone takes its types with it.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, is_shared: bool = False) -> None:
         self.source = source
+        self.is_shared = is_shared
         self._types: dict[str, IncidentType] = {}
         known = {kind.code: kind for kind in IncidentType.objects.filter(is_active=True)}
         for row in TYPES:
@@ -82,8 +87,13 @@ class Words:
             raise ValueError("an empty type")
         found = self._types.get(key)
         if found is None:
-            found = self._types[key] = self._add(word, key)
-            self.added.append(found)
+            found = self._add(word, key)
+            if self.is_shared:
+                transaction.on_commit(partial(self._types.__setitem__, key, found))
+            else:
+                self._types[key] = found
+            if found not in self.added:
+                self.added.append(found)
         return found
 
     @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from incidents.models import IncidentType, TypeMapping
 from incidents.services.vocabulary import Words, ensure_vocabulary
@@ -26,6 +27,18 @@ def test_an_unknown_word_is_added_once_for_its_source_unreviewed(words, police_1
     assert not kind.is_reviewed and kind.agency == police_112.agency
     assert Words(police_112).type_of("CAMEL  on the motorway") == kind
     assert TypeMapping.objects.get(source=police_112).type == kind
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_type_that_was_undone_is_not_remembered_where_words_are_shared(police_112):
+    words = Words(police_112, is_shared=True)
+    with transaction.atomic():
+        words.type_of("Camel on the motorway")
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        kind = words.type_of("Camel on the motorway")
+        assert words.type_of("camel on the motorway") == kind
+    assert IncidentType.objects.get(pk=kind.pk) == kind == words.known_type("Camel on the motorway")
 
 
 def test_an_unknown_arabic_word_gets_a_stable_code(words, police_112):

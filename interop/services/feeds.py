@@ -48,7 +48,7 @@ def feed_of(*, partner: Partner, kind: str) -> Feed:
 
 
 def words_of(source: Source) -> Words:
-    return _remember(("words", source.pk), lambda: Words(source))
+    return _remember(("words", source.pk), lambda: Words(source, is_shared=True))
 
 
 def _find_or_make(partner: Partner, kind: str) -> Feed:

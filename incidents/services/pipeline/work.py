@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -92,6 +92,7 @@ def _do(lease: Lease) -> None:
     except Cancelled:
         patiently(lambda: _end(lease, status=Status.CANCELLED, seconds=clock.monotonic() - began))
     except KeyboardInterrupt:
+        connection.close()  # it may have been in the middle of a question, and takes no other until that is answered
         _end(lease, status=Status.WAITING)
         raise
     except DATABASE_AWAY as error:
