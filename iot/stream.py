@@ -195,6 +195,11 @@ class Stream:
         """To the dead letters, as it came: nothing is thrown away unseen."""
         self.client.xadd(self.dead_name, {"n": entry.n, "e": entry.raw, "why": why[:200]}, maxlen=DEAD_MOST, approximate=True)
 
+    def join(self, consumer: str) -> None:
+        """A consumer is seen from its start, and not only once there was something to read."""
+        self.make_group()
+        self.client.xgroup_createconsumer(self.name, GROUP, consumer)
+
     def leave(self, consumer: str) -> None:
         """A consumer that ends in order leaves no name behind; what it had not finished stays pending until somebody takes it over."""
         consumers: Any = self.client.xinfo_consumers(self.name, GROUP)

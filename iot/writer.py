@@ -69,6 +69,10 @@ class Writer:
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; what it has taken is then written."""
+        try:
+            self.stream.join(self.name)
+        except redis.RedisError as error:
+            logger.warning("the stream is away (%s); its writer is not seen until there is something to write", error)
         while not stop.is_set():
             began = time.monotonic()
             try:

@@ -177,3 +177,11 @@ def test_an_empty_offer_is_no_entry(sensors):
     assert offer([]) == 0 and waiting() == (0, 0)
     offer([Envelope(sensors.salmiya.pk, "http", sensors.now, [], {"battery_pct": 50})])
     assert waiting() == (1, 1)
+
+
+def test_a_writer_is_seen_before_there_is_anything_to_write(sensors):
+    stream = Stream()
+    stream.join("early")
+    assert [row["name"] for row in stream.standing()["consumers"]] == ["early"]
+    stream.leave("early")
+    assert stream.standing()["consumers"] == []
