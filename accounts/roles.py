@@ -72,6 +72,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "read_records",
             "see_devices",
             "manage_devices",
+            "dismiss_insights",
+            "answer_anomaly",
         }
     )
     | _PATROL
@@ -94,6 +96,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "read_records",
             "see_devices",
             "manage_devices",
+            "dismiss_insights",
+            "answer_anomaly",
         }
     )
     | _PATROL
@@ -110,6 +114,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "see_alerts",
             "draft_rule",
             "see_devices",
+            "answer_anomaly",
         }
     ),
     Role.DISPATCHER: frozenset(
@@ -126,6 +131,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
             "raise_sos",
             "answer_sos",
             "see_devices",
+            "dismiss_insights",
+            "answer_anomaly",
         }
     )
     | _HEARS_ALERTS
@@ -187,10 +194,19 @@ _WRITTEN_BY_SERVICES = frozenset(
         "interop.signature",
         "interop.readrecord",
         "interop.systemprobe",
+        "iot.anomaly",
+        "iot.rulefiring",
         "iot.datastream",
         "iot.deadreading",
         "iot.devicecredential",
         "iot.deviceoutage",
+        "iot.batteryday",
+        "iot.crowdresult",
+        "iot.crowdrun",
+        "iot.insight",
+        "iot.profilefit",
+        "iot.riskmaking",
+        "iot.zonerisk",
         "patrol.assignment",
         "patrol.assignmentlog",
         "patrol.fieldaction",
@@ -247,6 +263,7 @@ _NEVER_REMOVED = frozenset(
         "interop.sharingagreement",
         "interop.externalsystem",
         "iot.device",
+        "iot.telemetryrule",
         "iot.deviceprofile",
         "patrol.station",
         "patrol.vehicle",
@@ -275,6 +292,8 @@ _CLERKS_MAY_EDIT: dict[str, frozenset[str]] = {
     "iot.devicegroup": _EDIT,
     "iot.deviceprofile": _EDIT,
     "iot.metric": _EDIT,
+    "iot.detectorsetting": _ALL,
+    "iot.telemetryrule": _EDIT,
     "patrol.station": _EDIT,
     "patrol.vehicle": _EDIT,
     "patrol.team": _EDIT,

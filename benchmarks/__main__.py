@@ -12,9 +12,10 @@ from benchmarks.report import Report, Theft, write
 
 ROOT = Path(__file__).resolve().parents[1]
 # A suite that needs neither a database nor the settings: sums alone.
-PURE = ("feedback", "coverage", "routes", "effect", "duplicates", "anomalies")
+PURE = ("feedback", "coverage", "routes", "effect", "duplicates")
 SUITES = (
     "alerts_engine",
+    "anomalies",
     "zones",
     "imports",
     "clustering",
@@ -30,8 +31,11 @@ SUITES = (
     "external",
     "limits",
     "live",
+    "rooms",
     "positions",
     "telemetry",
+    "telemetry_mqtt",
+    "telemetry_tcp",
     "sos",
     "alerts",
     "webhooks",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import anomalies_water
+from benchmarks import anomalies_rows, anomalies_water
 from benchmarks.made_readings import EVERY_S, KINDS, RESOLUTION, MadeReadings, made_readings
 from benchmarks.report import Report
 from iot.analytics.batch import Batch, Found
@@ -32,6 +32,7 @@ APART_S = 3600.0
 
 def run(report: Report) -> None:
     _speed(report)
+    anomalies_rows.run(report)
     _faults(report)
     anomalies_water.run(report)
 

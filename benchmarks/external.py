@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.external_client import drive_in_its_own_process
-from benchmarks.intake import _cpu_seconds, _web
+from benchmarks.intake import _cpu_seconds, web_process
 from benchmarks.report import Report
 from deploy.local.layout import Layout
 from deploy.local.services import Postgres
@@ -75,7 +75,7 @@ def run(report: Report) -> None:
     environment = os.environ | {"DATABASE_URL": postgres.url, "KHAREETATY_VAR": str(layout.var), "PYTHONUNBUFFERED": "1"}
     try:
         keys = _prepare(environment, postgres.url, report)
-        with _web(environment, layout.log / "web.log") as (url, web):
+        with web_process(environment, layout.log / "web.log") as (url, web):
             report.row(
                 SECTION,
                 "load of the machine while measuring",

@@ -47,7 +47,7 @@ def run(report: Report) -> None:
     environment = os.environ | {"DATABASE_URL": postgres.url, "KHAREETATY_VAR": str(layout.var), "PYTHONUNBUFFERED": "1"}
     try:
         key = _prepare(environment)
-        with _web(environment, layout.log / "web.log") as (url, web):
+        with web_process(environment, layout.log / "web.log") as (url, web):
             _measure(report, url, key, postgres.url, web)
     finally:
         postgres.stop()
@@ -68,7 +68,7 @@ def _prepare(environment: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _web(environment: dict[str, str], log: Path) -> Any:
+def web_process(environment: dict[str, str], log: Path) -> Any:
     port = free_port()
     words = (ROOT / "Procfile").read_text().split("web: ", 1)[1].splitlines()[0]
     command = words.replace("$KHAREETATY_HOST", HOST).replace("$KHAREETATY_PORT", str(port)).split()

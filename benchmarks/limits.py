@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.intake import _web
+from benchmarks.intake import web_process
 from benchmarks.report import Report
 from deploy.local.layout import Layout
 from deploy.local.services import Postgres, Redis
@@ -160,7 +160,7 @@ def _by_http(report: Report, environment: dict[str, str], layout: Layout) -> Non
         subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     secret = _ended(_begun(environment, SETUP)).split("KEY ", 1)[1].split()[0]
     with contextlib.ExitStack() as stack:
-        webs = [stack.enter_context(_web(environment, layout.log / f"web-{n}.log"))[0] for n in range(2)]
+        webs = [stack.enter_context(web_process(environment, layout.log / f"web-{n}.log"))[0] for n in range(2)]
         code = "import sys, json, httpx; c = httpx.Client(headers={'X-API-Key': sys.argv[2]}); "
         code += "print(json.dumps([c.get(sys.argv[1] + '/api/v1/external/incidents').status_code for _n in range(400)]))"
         clients = [

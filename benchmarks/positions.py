@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.intake import _web
+from benchmarks.intake import web_process
 from benchmarks.positions_client import UNITS
 from benchmarks.report import Report
 from deploy.local.layout import Layout
@@ -203,7 +203,7 @@ def run(report: Report) -> None:
         shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SETUP]
         made = subprocess.run(shell, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
         key = next(line.split()[1] for line in made.stdout.splitlines() if line.startswith("KEY "))
-        with _web(environment, layout.log / "web.log") as (url, web), (layout.log / "gateway.log").open("ab") as log:
+        with web_process(environment, layout.log / "web.log") as (url, web), (layout.log / "gateway.log").open("ab") as log:
             command = [sys.executable, "manage.py", "position_gateway"]
             gateway = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:

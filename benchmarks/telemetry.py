@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from typing import Any
 import psycopg
 import redis
 
-from benchmarks.intake import _web
+from benchmarks.intake import web_process
 from benchmarks.report import Report
 from deploy.local.layout import Layout
 from deploy.local.services import Postgres, Redis, Streams
@@ -33,6 +34,7 @@ DEVICES, KEYS = 5_000, 40
 SECONDS = float(os.environ.get("KHAREETATY_BENCH_SECONDS", "15"))
 BURST = int(os.environ.get("KHAREETATY_BENCH_BURST", "100000"))
 ROWS = [int(text) for text in os.environ.get("KHAREETATY_BENCH_ROWS", "1000000,10000000").split(",") if text]
+BYTES_A_ROW = 300  # with its key and what PostgreSQL writes ahead meanwhile
 SETUP = f"""
 from django.utils import timezone
 from accounts.models import Agency
@@ -62,12 +64,17 @@ for device in devices[:{KEYS}]:
 """
 
 
-class Prober(threading.Thread):
-    """How long after it was taken each device's newest reading could be read."""
+LATELY = """
+SELECT id, last_at FROM iot_datastream WHERE last_at > now() - interval '20 seconds' AND (%s::bigint[] IS NULL OR id = ANY(%s::bigint[]))
+"""
 
-    def __init__(self, database: str) -> None:
+
+class Prober(threading.Thread):
+    """How long after it was taken each stream's newest reading could be read; of all streams, or of some."""
+
+    def __init__(self, database: str, *, only: list[int] | None = None) -> None:
         super().__init__(daemon=True)
-        self.database = database
+        self.database, self.only = database, only
         self.lags: list[float] = []
         self.over = threading.Event()
 
@@ -75,7 +82,7 @@ class Prober(threading.Thread):
         seen: dict[int, Any] | None = None
         with psycopg.connect(self.database, autocommit=True) as connection:
             while not self.over.wait(0.05):
-                rows = connection.execute("SELECT id, last_at FROM iot_datastream WHERE last_at > now() - interval '20 seconds'").fetchall()
+                rows = connection.execute(LATELY, [self.only, self.only]).fetchall()
                 now = time.time()
                 if seen is not None:
                     self.lags += [now - at.timestamp() for id, at in rows if seen.get(id) != at]
@@ -176,6 +183,10 @@ class Bench:
         """A reading a minute of as many streams as it takes, in the last 24 hours; then one device's day, cold and warm."""
         for rows in ROWS:
             streams = -(-rows // 1_440)
+            if rows * BYTES_A_ROW > (free := shutil.disk_usage(self.layout.var).free):
+                note = f"needs {rows * BYTES_A_ROW / 1e9:.0f} GB of disk with its log, {free / 1e9:.0f} are free"
+                self.report.row(SECTION, f"one device's last day among {rows:,} rows: not measured", 0, "", note)
+                continue
             with psycopg.connect(self.database, autocommit=True) as connection:
                 connection.execute(
                     "INSERT INTO iot_reading SELECT 10000000 + s, date_trunc('minute', now()) - m * interval '1 minute', random() * 30, 0 "
@@ -222,7 +233,7 @@ def run(report: Report) -> None:
         first = next(int(line.split()[1]) for line in made if line.startswith("IDS "))
         bench = Bench(report, layout, environment, postgres, streams)
         bench.burst(first)
-        with _web(environment, layout.log / "web.log") as (url, _web_process), bench.writer():
+        with web_process(environment, layout.log / "web.log") as (url, _web_process), bench.writer():
             bench.drive(url, keys, 20, 5.0)  # what happens once
             bench.drained()
             bench.http(url, keys)

@@ -31,7 +31,7 @@ def main(url: str, batch: int, rate: float, seconds: float, keys: list[str]) -> 
             turn = next(turns)
             if rate:
                 time.sleep(max(0.0, started + turn / rate - time.time()))
-            now = time.time()
+            now = round(time.time(), 3) + turn % 1_000 * 1e-6  # no two batches of a device share an instant
             rows = [{"metric": "temperature", "value": 20 + n % 9, "at": round(now - n * 0.001, 6)} for n in range(batch)]
             body = json.dumps({"readings": rows})
             began = time.perf_counter()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
@@ -34,6 +35,26 @@ if taken - now > depth then
 end
 redis.call('SET', KEYS[1], string.format('%.0f', taken), 'PX', math.ceil((taken - now) / 1000) + 1)
 return {1, taken - now}
+"""
+
+# Many buckets at once, of each as many calls as it has left. KEYS: the buckets. ARGV, three of each: microseconds a call, microseconds a
+# full bucket holds, how many calls. Answers how many of them are allowed.
+_TAKE_SOME = """
+local now = redis.call('TIME')
+now = tonumber(now[1]) * 1000000 + tonumber(now[2])
+local allowed = {}
+for i, bucket in ipairs(KEYS) do
+  local each, depth, calls = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+  local full_at = tonumber(redis.call('GET', bucket) or now)
+  if full_at < now then full_at = now end
+  local taken = math.max(0, math.min(calls, math.floor((depth - (full_at - now)) / each)))
+  if taken > 0 then
+    full_at = full_at + each * taken
+    redis.call('SET', bucket, string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+  end
+  allowed[i] = taken
+end
+return allowed
 """
 
 
@@ -88,6 +109,27 @@ class Limiter:
                 logger.warning("limits are counted per process: Redis does not answer (%s)", error)
         return self._take_here(bucket, rate, calls)
 
+    def take_some(self, asked: Sequence[tuple[str, Rate, int]]) -> list[int]:
+        """Of many buckets as many calls as each has left: how many of those asked for are allowed, with one question for all."""
+        if not asked:
+            return []
+        if time.monotonic() >= self._away_until:
+            try:
+                self._script()
+                arguments = [part for _bucket, rate, calls in asked for part in (rate.each_us, rate.depth_us, calls)]
+                keys = [f"{settings.RATE_LIMIT_PREFIX}:{bucket}" for bucket, _rate, _calls in asked]
+                return [int(taken) for taken in self._take_many(keys=keys, args=arguments)]
+            except redis.RedisError as error:
+                self._away_until = time.monotonic() + ASK_AGAIN_S
+                logger.warning("limits are counted per process: Redis does not answer (%s)", error)
+        return [self._take_some_here(bucket, rate, calls) for bucket, rate, calls in asked]
+
+    def _take_some_here(self, bucket: str, rate: Rate, calls: int) -> int:
+        now = time.monotonic() * 1_000_000
+        full_at = max(self._local.get(bucket, now), now)
+        some = max(0, min(calls, int((rate.depth_us - (full_at - now)) // rate.each_us)))
+        return some if some and self._take_here(bucket, rate, some).allowed else 0
+
     @property
     def is_exact(self) -> bool:
         """Whether Redis answered when it was last asked."""
@@ -111,6 +153,7 @@ class Limiter:
             self._url = settings.REDIS_URL
             self._client = redis.Redis.from_url(self._url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
             self._take = self._client.register_script(_TAKE)
+            self._take_many = self._client.register_script(_TAKE_SOME)
         return self._take
 
 

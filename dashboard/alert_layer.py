@@ -56,11 +56,11 @@ def feature_of_alert(alert: Alert) -> dict[str, Any] | None:
     }
 
 
-def alert_layer_config(alert: Alert | None) -> dict[str, Any]:
-    """What the layer's script needs; with an alert, it stands there alone."""
+def alert_layer_config(alert: Alert | dict[str, Any] | None) -> dict[str, Any]:
+    """What the layer's script needs; with an alert, or another thing's feature, it stands there alone."""
     return {
         "url": reverse("map-layer", args=["alerts"]),
-        "only": feature_of_alert(alert) if alert is not None else None,
+        "only": feature_of_alert(alert) if isinstance(alert, Alert) else alert,
         "texts": {
             "open": _("Open the alert"),
             "approximate": _("No exact place: shown in the middle of its zone"),

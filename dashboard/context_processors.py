@@ -37,6 +37,9 @@ class Shell:
         {"alerts", "rules", "policies", "oncall", "silences", "deliveries", "templates", "channels", "contacts", "alertstats", "mypages"}
     )
 
+    # The same of the pages under "Sensors".
+    SENSORS = frozenset({"devices", "fleet", "streams", "anomalies", "insights", "zonerisk"})
+
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
@@ -72,7 +75,7 @@ class Shell:
 
     @property
     def section(self) -> str:
-        sections = {"analysis": self.ANALYSIS, "patrol": self.PATROL, "alerts": self.ALERTS}
+        sections = {"analysis": self.ANALYSIS, "patrol": self.PATROL, "alerts": self.ALERTS, "sensors": self.SENSORS}
         return next((name for name, pages in sections.items() if self.page in pages), self.page)
 
     @property
@@ -90,6 +93,10 @@ class Shell:
     @property
     def may_see_alerts(self) -> bool:
         return self.user is not None and self.user.can("see_alerts")
+
+    @property
+    def may_see_devices(self) -> bool:
+        return self.user is not None and self.user.can("see_devices")
 
     @property
     def may_manage_alerts(self) -> bool:

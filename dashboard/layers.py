@@ -23,6 +23,7 @@ from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from dashboard.alert_layer import alert_features
 from dashboard.filters import BoardFilter
+from dashboard.sensor_layers import Found, camera_features, crowd_features, device_features, risk_features
 from geography.models import Zone
 from incidents.models import HotSpot, Incident
 from incidents.models.incident import make_ref
@@ -310,4 +311,21 @@ LAYERS: tuple[Layer, ...] = (
     Layer("areas", _("Areas")),
     Layer("labels", _("Place names")),
 )
-SERVED = {layer.slug: layer.collect for layer in LAYERS if layer.collect is not None}
+
+
+def _of_sensors(collect: Callable[[object, Mapping[str, Any]], Found]) -> Callable[[object, BoardFilter], Features]:
+    """The filters are about incidents; of the address only the box of the map is read."""
+
+    def collected(viewer: object, filters: BoardFilter) -> Features:
+        return Features(*collect(viewer, filters.data))
+
+    return collected
+
+
+SENSOR_LAYERS: tuple[Layer, ...] = (
+    Layer("zonerisk", _("Risk by sensors"), _of_sensors(risk_features), is_on=False),
+    Layer("sensordevices", _("Devices"), _of_sensors(device_features), is_on=False),
+    Layer("crowds", _("Crowd density"), _of_sensors(crowd_features), is_on=False),
+    Layer("cameras", _("Cameras"), _of_sensors(camera_features), is_on=False),
+)
+SERVED = {layer.slug: layer.collect for layer in LAYERS + SENSOR_LAYERS if layer.collect is not None}

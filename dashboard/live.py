@@ -16,12 +16,13 @@ from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency
 from core.live.pushes import Room, Shown
 from core.models import Event
-from dashboard import alarms, alert_live
+from dashboard import alarms, alert_live, anomaly_live
 from dashboard.layers import feature_of
 from geography.events import ZONES_CHANGED
 from geography.models import Zone
 from incidents import events
 from incidents.models import Incident
+from iot.permissions import may_see_devices
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class IncidentPresenter:
 
     def room(self, viewer: Any, name: str) -> Room | None:
         """``all``, ``governorate:<id>``, ``agency:<id>`` or ``incident:<ref>``; a foreign one does not exist. ``alarms``, beside whatever
-        the page follows, is for those who answer calls for help; ``alerts`` for those who work with alerts."""
+        the page follows, is for those who answer calls for help; ``alerts`` for those who work with alerts, ``anomalies`` with sensors."""
         kind, _colon, key = name.partition(":")
         mine = jurisdiction_of(viewer)
         if kind == "all" and not key:
@@ -47,6 +48,8 @@ class IncidentPresenter:
             return Room(kind) if viewer.can("answer_sos") else None
         if kind == alert_live.ROOM and not key:
             return Room(kind) if viewer.can("see_alerts") else None
+        if kind == anomaly_live.ROOM and not key:
+            return Room(kind) if may_see_devices(viewer) else None
         if kind == "incident":
             found = Incident.objects.visible_to(viewer).by_ref(key[:64]).values_list("pk", flat=True).first()
             return Room("subject", found) if found is not None else None
@@ -72,6 +75,9 @@ class IncidentPresenter:
         firing = {event.subject_id for event in events if event.subject_type == "alert" and event.subject_id is not None}
         if firing:
             ringing |= {("alert", pk): shown for pk, shown in alert_live.shown_alerts(firing, languages).items()}
+        odd = {(event.subject_type, event.subject_id or 0) for event in events if event.subject_type in anomaly_live.SUBJECTS}
+        if odd:
+            ringing |= anomaly_live.shown_anomalies(odd, languages)
         return [ringing.get((event.subject_type, event.subject_id or 0)) or _of(event, cards, languages) for event in events]
 
 

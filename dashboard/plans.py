@@ -26,6 +26,7 @@ PARTS = {
     "trend": gettext_lazy("Trend"),
     "forecast": gettext_lazy("Forecast"),
     "risk": gettext_lazy("Risk surface"),
+    "sensors": gettext_lazy("Sensors"),
 }
 DAYS_BACK, DAYS_AHEAD = 2, 4
 
@@ -282,6 +283,8 @@ def say_note(one: dict[str, Any]) -> str:
         return _("No forecast stands for that day.")
     if code == "no_surface":
         return _("No risk surface is published for that time.")
+    if code == "no_sensors":
+        return _("No sensors of this agency speak here.")
     if code == "nothing_known":
         return _("Nothing is known of the demand here.")
     return str(code)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
 from interop.services import count_feeds, forget_old_batches, look_for_silence, sweep_inbox, work_on_batches
+from interop.services.downlinks import send_downlinks
 from interop.services.request_log import count_usage, keep_log
 from interop.services.sharing.reads import keep_reads
 from interop.services.systems import forget_old_probes
@@ -71,3 +73,9 @@ def count_feeds_again() -> None:
 def forget_old_probes_task() -> None:
     """Once a night."""
     forget_old_probes()
+
+
+@shared_task(name="interop.send_downlinks")
+def send_downlinks_task() -> None:
+    """Commands that wait for LoRaWAN devices, to their servers."""
+    send_downlinks(now=timezone.now())

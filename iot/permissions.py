@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from core.errors import NotAllowed, NotFound
 from incidents.permissions import Actor
 
-__all__ = ["Actor", "may_see_devices", "require", "sees"]
+__all__ = ["Actor", "may_see_devices", "require", "require_for", "sees"]
 
 
 def sees(actor: Actor | None, row: Any) -> bool:
@@ -23,6 +23,13 @@ def require(actor: Actor | None, verb: str, row: Any = None) -> None:
         raise NotFound(_("There is no such device."))
     if actor is not None and not actor.can(verb):
         raise NotAllowed(_("Your role does not allow this."))
+
+
+def require_for(actor: Actor | None, verb: str, device: Any, missing: str) -> None:
+    """As ``require``, for what belongs to a device; ``missing`` is what is said of one outside the actor's sight."""
+    if not sees(actor, device):
+        raise NotFound(missing)
+    require(actor, verb)
 
 
 def may_see_devices(person: Any) -> bool:

@@ -25,10 +25,6 @@ class DeviceQuerySet(ScopedQuerySet):
     def in_use(self) -> Self:
         return self.filter(state="active")
 
-    def missed(self, now: datetime) -> Self:
-        """In use and not in maintenance: those whose silence means something."""
-        return self.in_use().filter(Q(maintenance_until=None) | Q(maintenance_until__lte=now))
-
     def for_list(self) -> Self:
         return self.select_related("profile", "agency", "governorate", "area").defer("governorate__boundary", "area__boundary")
 
@@ -57,3 +53,70 @@ class DeadReadingQuerySet(OfDeviceQuerySet):
         own = jurisdiction.condition(agency=self.AGENCY, governorate=self.GOVERNORATE) & Q(device__isnull=False)
         sees_all = jurisdiction.agency_ids is None and jurisdiction.governorate_ids is None
         return self.all() if sees_all else self.filter(own)
+
+
+class ZoneRiskQuerySet(ScopedQuerySet):
+    def current(self) -> Self:
+        return self.filter(is_current=True)
+
+    def of_zone(self, zone_id: int) -> Self:
+        return self.filter(zone=zone_id)
+
+    def with_names(self) -> Self:
+        """And without shapes."""
+        return self.select_related("zone", "agency", "governorate").defer("zone__boundary", "governorate__boundary")
+
+    def for_list(self) -> Self:
+        """Without what gave the points, thing by thing."""
+        return self.with_names().defer("parts")
+
+
+class OfRunQuerySet(ScopedQuerySet):
+    def newest(self) -> Self:
+        """Those of the newest run that looked at anything."""
+        return self.filter(run=self.model.objects.order_by("-run").values("run")[:1])
+
+
+class InsightQuerySet(ScopedQuerySet):
+    def standing(self) -> Self:
+        """What goes on and nobody has dismissed."""
+        return self.filter(ended_at=None, dismissed_at=None)
+
+    def for_list(self) -> Self:
+        return self.select_related("agency", "governorate", "zone", "device", "dismissed_by").defer(
+            "governorate__boundary", "zone__boundary"
+        )
+
+
+class AnomalyQuerySet(OfDeviceQuerySet):
+    def open(self) -> Self:
+        return self.exclude(state="resolved")
+
+    def for_list(self) -> Self:
+        return self.select_related("device__profile", "device__governorate", "device__area", "datastream__metric").defer(
+            "device__governorate__boundary", "device__area__boundary"
+        )
+
+
+class FiringQuerySet(OfDeviceQuerySet):
+    def waiting(self) -> Self:
+        """Drafts of incidents that nobody has decided on."""
+        return self.filter(draft="waiting")
+
+    def for_list(self) -> Self:
+        return self.select_related("rule__incident_type", "device__area", "device__governorate").defer(
+            "device__area__boundary", "device__governorate__boundary"
+        )
+
+
+class FitQuerySet(models.QuerySet[Any]):
+    """Of profiles, which are everybody's: no jurisdiction narrows them."""
+
+    def current(self) -> Self:
+        return self.filter(is_current=True)
+
+    def fitted(self) -> Self:
+        return self.filter(state="fitted")
+
+    def for_list(self) -> Self:
+        return self.select_related("profile").defer("model")

@@ -22,7 +22,6 @@ from core.errors import DomainError
 from iot.decoders.measurement import Measurement
 
 READINGS = "readings"
-EVENTS = "events"
 GROUP = "writers"
 TOGETHER = 256  # envelopes in one entry
 TIMEOUT_S = 5.0
@@ -129,6 +128,11 @@ def pack(envelopes: Iterable[Envelope]) -> Iterator[tuple[int, bytes]]:
             count, parts = 0, []
     if parts:
         yield max(count, 1), orjson.dumps(parts)
+
+
+def packed(said: Sequence[Said]) -> bytes:
+    """Envelopes that came off the stream, as an entry again."""
+    return orjson.dumps([(one.device_id, one.door, one.received_us, one.measurements, one.facts) for one in said])
 
 
 class Stream:

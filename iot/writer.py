@@ -21,7 +21,8 @@ from django.utils import timezone
 from iot.models import DeadReading
 from iot.services.dying import Dead, bury
 from iot.services.writing import Known, Written, write
-from iot.stream import READINGS, Entry, Said, Stream
+from iot.stream import READINGS, Entry, Said, Stream, packed
+from iot.written import Teller
 
 logger = logging.getLogger("telemetry")
 
@@ -60,6 +61,7 @@ class Writer:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.take_over_after_ms = take_over_after_ms
         self.known = Known()
+        self.teller = Teller()
         self._held: list[list[Entry]] = []
         self.tally = Tally()
         self._looked_at = 0.0
@@ -147,7 +149,7 @@ class Writer:
         if not envelopes:
             return
         try:
-            self.tally.add(write(envelopes, known=self.known))
+            self._count(write(envelopes, known=self.known))
         except AWAY:
             raise
         except Exception as error:
@@ -159,11 +161,16 @@ class Writer:
                 return
             self._alone(envelopes[0])
 
+    def _count(self, written: Written) -> None:
+        self.tally.add(written)
+        if written.rows is not None:
+            self.teller.tell(written.rows)
+
     def _alone(self, said: Said) -> None:
         for _again in range(MOST_TRIES - 1):
             self.known = Known()  # a profile or a stream that changed meanwhile is not the sender's fault
             try:
-                self.tally.add(write([said], known=self.known))
+                self._count(write([said], known=self.known))
                 return
             except AWAY:
                 raise
@@ -173,6 +180,8 @@ class Writer:
         raw = repr(said.measurements).encode()
         dead = Dead(said.door, DeadReading.Why.BROKE_WRITER, raw, timezone.now(), n=max(len(said.measurements), 1), detail=str(failure))
         bury([dead])
+        # Whole, beside the count of it: once the cause is mended it can be put back.
+        self.stream.bury(Entry("", dead.n, packed([said])), str(failure))
         self.tally.put_aside += 1
 
     def _put_aside(self, entry: Entry, why: str) -> None:

@@ -27,8 +27,22 @@ app.conf.beat_schedule = {
     "predictions: scored": {"task": "incidents.score_predictions", "schedule": crontab(minute="20"), "options": {"expire_seconds": 3000}},
     "positions: days": {"task": "patrol.keep_positions", "schedule": crontab(minute="5"), "options": {"expire_seconds": 3000}},
     "readings: days": {"task": "iot.keep_readings", "schedule": crontab(minute="10"), "options": {"expire_seconds": 3000, "queue": "bulk"}},
+    "certificates: ending": {"task": "iot.look_after_certificates", "schedule": crontab(minute="25"), "options": {"expire_seconds": 3000}},
     # Who is away and who is back; what was more than a device's limit.
     "devices: sweep": {"task": "iot.look_after_devices", "schedule": 15.0, "options": {"expire_seconds": 14}},
+    # What sensors say of places, in parts that fade.
+    "zones: risk": {"task": "iot.score_zones", "schedule": 300.0, "options": {"expire_seconds": 240, "queue": "bulk"}},
+    # Batteries are noted and looked at once more just before the day is over.
+    "devices: ahead": {"task": "iot.look_ahead", "schedule": crontab(minute="55"), "options": {"expire_seconds": 3000, "queue": "bulk"}},
+    "commands: LoRaWAN": {"task": "interop.send_downlinks", "schedule": 5.0, "options": {"expire_seconds": 5}},
+    "plates: counted": {"task": "iot.count_plates", "schedule": 60.0, "options": {"expire_seconds": 50}},
+    "crowds: nightly": {"task": "iot.correlate_crowds", "schedule": crontab(hour="4", minute="25"), "options": {"queue": "bulk"}},
+    "profiles: nightly": {"task": "iot.fit_profiles", "schedule": crontab(hour="4", minute="45"), "options": {"queue": "bulk"}},
+    "devices: hours": {
+        "task": "iot.look_at_hours",
+        "schedule": crontab(minute="8,23,38,53"),
+        "options": {"expire_seconds": 800, "queue": "bulk"},
+    },
     "assignments: closed by time": {"task": "patrol.close_by_time", "schedule": 60.0, "options": {"expire_seconds": 50}},
     # What became of the stops that have ended: again while late positions may come, for the last time once the shift is over.
     "dosage: measured": {

@@ -1,5 +1,6 @@
 """Everything is configured by the environment; .env.example explains each variable."""
 
+import socket
 from pathlib import Path
 
 import environ
@@ -255,6 +256,11 @@ SPECTACULAR_SETTINGS = {
         "DeviceStateEnum": "iot.models.devices.Device.State",
         "DeviceStatusEnum": "iot.models.devices.Device.Status",
         "DeviceKindEnum": "iot.models.profiles.DeviceKind",
+        "DetectorEnum": "iot.models.anomalies.Detector",
+        "SensorRuleActionEnum": "iot.models.rules.RuleAction",
+        "AnomalyStateEnum": "iot.models.anomalies.Anomaly.State",
+        "AnomalyOverEnum": "iot.models.anomalies.Anomaly.Because",
+        "AnomalyFeedbackEnum": "iot.models.anomalies.Anomaly.Feedback",
         "MessageKindEnum": "interop.models.partners.Kind",
         "MessageStatusEnum": "interop.models.inbox.InboxMessage.Status",
         "DuplicateStateEnum": "incidents.models.duplicates.DuplicateCandidate.State",
@@ -275,6 +281,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- patrol -----------------------------------------------------------------------------------------------------------
+# What sensors weigh in a demand beside history, trend, forecast and surface, which weigh 1 together; 0: nothing
+PATROL_SENSOR_WEIGHT = env.float("PATROL_SENSOR_WEIGHT", default=0.15)
 POSITION_STALE_S = env.int("POSITION_STALE_S", default=60)  # an older position is greyed, and never recommended
 POSITION_FUTURE_S = env.int("POSITION_FUTURE_S", default=30)  # how far ahead of ours a receiver's clock may be
 POSITION_OLDEST_H = env.int("POSITION_OLDEST_H", default=72)  # older ones are not taken
@@ -295,6 +303,29 @@ IOT_FUTURE_S = env.int("IOT_FUTURE_S", default=60)  # how far ahead of ours a de
 IOT_DEVICES_KNOWN_S = env.float("IOT_DEVICES_KNOWN_S", default=2)  # how long the writer goes by what it knows of a device
 IOT_MINUTES_KEEP_DAYS = env.int("IOT_MINUTES_KEEP_DAYS", default=90)  # roll-ups of a minute
 IOT_HOURS_KEEP_DAYS = env.int("IOT_HOURS_KEEP_DAYS", default=1_830)  # of an hour; those of a day are kept
+IOT_MQTT_SHARED = env.bool("IOT_MQTT_SHARED", default=False)  # several gateways split the load; not with Mosquitto 2.0 (decision 0285)
+MQTT_CA_FILE = env("MQTT_CA_FILE", default="")  # who signed the broker's certificate, where MQTT_URL is mqtts://; empty: the system's list
+IOT_CA_DIR = Path(env("IOT_CA_DIR", default="") or VAR_DIR / "ca")  # the authority of devices' certificates, made there on first need
+IOT_CA_CERTIFICATE = env("IOT_CA_CERTIFICATE", default="")  # PEM, and its key: a site's own authority instead
+IOT_CA_KEY = env("IOT_CA_KEY", default="")
+IOT_BROKER_DIR = Path(env("IOT_BROKER_DIR", default="") or VAR_DIR / "mosquitto/sensors")  # where the broker reads accounts and revocations
+IOT_BROKER_PID_FILE = Path(env("IOT_BROKER_PID_FILE", default="") or VAR_DIR / "run/mosquitto.pid")  # whom to tell that they changed
+IOT_RISK_KEEP_DAYS = env.int("IOT_RISK_KEEP_DAYS", default=90)  # scores of zones
+# Where the hour's salt of plates lies so that the processes of a machine share it: in memory, never on a disk. Empty: each has its own.
+IOT_SALT_DIR = env("IOT_SALT_DIR", default="/dev/shm")  # noqa: S108  (that it is no disk is the point)
+# By which names devices call our TCP and CoAP: they stand in the certificates that our own authority makes for these doors.
+IOT_SERVER_NAMES = env.list("IOT_SERVER_NAMES", default=[socket.gethostname(), "localhost", "127.0.0.1"])
+IOT_TCP_HOST = env("IOT_TCP_HOST", default="127.0.0.1")  # where sensors' TCP is listened for
+IOT_TCP_PORT = env.int("IOT_TCP_PORT", default=9999)
+IOT_TCP_CERTIFICATE = env("IOT_TCP_CERTIFICATE", default="")  # files in PEM; empty: one by our own authority
+IOT_TCP_KEY = env("IOT_TCP_KEY", default="")
+IOT_TCP_TLS = env("IOT_TCP_TLS", default="")  # on, off; empty: wherever others than this machine can reach it
+IOT_TCP_MOST = env.int("IOT_TCP_MOST", default=10_000)  # connections
+IOT_TCP_IDLE_S = env.float("IOT_TCP_IDLE_S", default=900)  # nothing said for so long: closed
+IOT_COAP_HOST = env("IOT_COAP_HOST", default="127.0.0.1")  # where CoAP over DTLS is listened for
+IOT_COAP_PORT = env.int("IOT_COAP_PORT", default=5684)
+IOT_COAP_MOST = env.int("IOT_COAP_MOST", default=3_000)  # sessions, 107 KiB each; the one that was silent for longest goes first
+IOT_COAP_IDLE_S = env.float("IOT_COAP_IDLE_S", default=86_400)  # nothing said for so long: the session is over
 IOT_DEAD_KEEP_DAYS = env.int("IOT_DEAD_KEEP_DAYS", default=30)  # readings that could not be taken
 
 # --- alerts: how they reach people ------------------------------------------------------------------------------------

@@ -14,3 +14,4 @@ LIVE_VALIDATE_S = 1.0
 _pair = vapid_pair()
 VAPID_PRIVATE_KEY, VAPID_PUBLIC_KEY = _pair.private, _pair.public  # a browser subscribes for a key
 RATE_LIMIT_PREFIX = f"{_cache['KEY_PREFIX']}:limit"  # emptied with the rest of this worker's, between tests
+IOT_STREAM_PREFIX = f"{_cache['KEY_PREFIX']}:iot"  # what this worker's tests tell is heard by its own web process

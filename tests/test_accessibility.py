@@ -11,6 +11,7 @@ from django.urls import reverse
 from alerts.models import Alert, AlertRule, EscalationPolicy
 from incidents.models import PipelineRun
 from interop.models import SharingAgreement
+from iot.models import Anomaly, ZoneRisk
 from patrol.models import Plan, RoadNetwork, Sos
 from tests.live_server import PATIENCE_MS
 from tests.test_admin_walk import one_of_each
@@ -46,6 +47,7 @@ PAGES = {
     "safety": "sos shift",
     "alerts": "alerts alerts-new silences alertstats rules rules-new policies policies-new oncall deliveries templates mypages contacts "
     "channels",
+    "sensors": "devices devices-one zonerisk zonerisk-one insights fleet streams anomalies anomalies-one",
     "one": "incident runs-one plans-one sos-one alerts-one rules-one rules-edit policies-one",
     "admin": "admin:index admin:incidents_incident_changelist admin:alerts_alert_changelist admin:interop_partnerkey_changelist",
 }  # fmt: skip
@@ -65,14 +67,15 @@ def page(browser, live_site):
 
 def addresses_of(kind, incident):
     models: dict[str, Any] = {
+        "anomalies-one": Anomaly, "zonerisk-one": ZoneRisk,
         "runs-one": PipelineRun, "plans-one": Plan, "sos-one": Sos, "alerts-one": Alert, "rules-one": AlertRule, "rules-edit": AlertRule,
         "policies-one": EscalationPolicy, "sharing-agreement": SharingAgreement,
     }  # fmt: skip
     for name in PAGES[kind].split():
-        arguments = {"incident": [incident.ref], "feeds-one": [incident.source.slug]}.get(name, [])
+        arguments = {"incident": [incident.ref], "feeds-one": [incident.source.slug], "devices-one": ["W-1"]}.get(name, [])
         if name in models:
             row = models[name].objects.order_by("pk").first()
-            arguments = [row.code if name == "policies-one" else row.pk]
+            arguments = [getattr(row, {"policies-one": "code", "zonerisk-one": "zone_id"}.get(name, "pk"))]
         yield reverse(name, args=arguments)
         if name == "sharing-reads":
             yield f"{reverse(name)}?incident={incident.ref}"

@@ -44,6 +44,7 @@ from interop.tests.sharing_rows import rows_of_sharing
 from interop.tests.webhooks.rows import rows_of_webhooks
 from iot.models import Reading, RollupDay, RollupHour, RollupMinute
 from iot.tests.sensing import rows_of_sensors
+from iot.tests.watching import rows_of_places
 from patrol.models import Position, RoadClosure, RoadNetwork
 from patrol.tests.dispatch import rows_of_dispatch
 from patrol.tests.force import rows_of_force
@@ -170,7 +171,7 @@ def one_of_each(cast, places, report, burglary, police_112, force, alerting, fir
     rows_of_webhooks(cast, places)
     rows_of_calls(cast, places)
     rows_of_sharing(cast, incident)
-    rows_of_sensors(cast, places)
+    rows_of_places(rows_of_sensors(cast, places))
     return incident
 
 

@@ -115,6 +115,10 @@ class Hub:
     async def room(self, viewer: Any, name: str) -> Room | None:
         return await self._in_thread(lambda: presenter().room(viewer, name))
 
+    async def ask(self, read: Callable[[], T]) -> T:
+        """Ask the database something beside the event loop, for other sockets' rooms."""
+        return await self._in_thread(read)
+
     # --- what sockets take -----------------------------------------------------------------------------------------
 
     async def since(self, position: int) -> list[Push] | None:

@@ -10,12 +10,13 @@ from channels.sessions import CookieMiddleware
 from core.live.consumer import LiveConsumer
 from core.live.origin import OwnOriginOnly
 
-_live = CookieMiddleware(LiveConsumer.as_asgi())
 
+def websockets(**others: Any) -> OwnOriginOnly:
+    """``/ws/live``, and each of the others at the address ``/ws/<name>``."""
+    doors = {f"/ws/{name}": CookieMiddleware(door.as_asgi()) for name, door in {"live": LiveConsumer, **others}.items()}
 
-async def _route(scope: Any, receive: Any, send: Any) -> Any:
-    known = scope["path"].rstrip("/") == "/ws/live"
-    return await (_live if known else WebsocketDenier())(scope, receive, send)
+    async def route(scope: Any, receive: Any, send: Any) -> Any:
+        door = doors.get(scope["path"].rstrip("/"))
+        return await (door or WebsocketDenier())(scope, receive, send)
 
-
-websockets = OwnOriginOnly(_route)
+    return OwnOriginOnly(route)

@@ -10,7 +10,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from dashboard.alert_layer import alert_layer_config
-from dashboard.layers import LAYERS, crowd_of, extent_of
+from dashboard.layers import LAYERS, SENSOR_LAYERS, crowd_of, extent_of
+from dashboard.sensor_layers import marks, sensor_layers_config
 from dashboard.surfaces import KINDS
 from dashboard.unit_live import unit_layer_config
 from incidents.lifecycle import Severity, State
@@ -45,12 +46,15 @@ def command_map(
     with_units = bool(units) and getattr(request.user, "can", lambda _verb: False)("watch_units")
     alert = alert or None
     with_alerts = alert is not None or getattr(request.user, "can", lambda _verb: False)("see_alerts")
+    with_sensors = units == "layer" and getattr(request.user, "can", lambda _verb: False)("see_devices")
     hidden = {slug for slug, is_here in (("units", with_units), ("alerts", with_alerts and alert is None)) if not is_here}
     return {
         "layers": [layer for layer in LAYERS if layer.slug not in hidden],
         "alerts": orjson.dumps(alert_layer_config(alert)).decode() if with_alerts else "",
         "with_units": with_units,
         "units": orjson.dumps(unit_layer_config()).decode() if with_units and units == "layer" else "",
+        "sensors": orjson.dumps(sensor_layers_config()).decode() if with_sensors else "",
+        "sensor_layers": [(layer.slug, layer.name, marks()[layer.slug]) for layer in SENSOR_LAYERS] if with_sensors else [],
         "severities": [(severity.value, severity.name.lower(), severity.label) for severity in sorted(Severity, reverse=True)],
         "filters": filters or "",
         "off": off,

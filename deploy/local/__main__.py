@@ -23,7 +23,7 @@ from deploy.local.services import Postgres, Redis, StartFailed, Streams
 from deploy.local.supervisor import Program, Service, Supervisor
 from deploy.local.vapid import vapid_pair
 
-DEMO_PROGRAMS = frozenset({"simulator", "patrols"})
+DEMO_PROGRAMS = frozenset({"simulator", "patrols", "devices"})
 PYTHON = str(ROOT / ".venv/bin/python")
 
 

@@ -39,6 +39,11 @@ class Layout:
         return self.var / "mosquitto"
 
     @property
+    def ca(self) -> Path:
+        """The authority that signs devices' certificates. Whoever has its key can be any device."""
+        return self.var / "ca"
+
+    @property
     def log(self) -> Path:
         return self.var / "log"
 
@@ -83,7 +88,14 @@ class Layout:
         return known
 
     def secrets(self) -> dict[str, str]:
-        names = ("secret_key", "postgres_password", "redis_password", "mqtt_gateway_password", "mqtt_feeder_password")
+        names = (
+            "secret_key",
+            "postgres_password",
+            "redis_password",
+            "mqtt_gateway_password",
+            "mqtt_feeder_password",
+            "mqtt_cameras_password",
+        )
         made = {key: secrets.token_urlsafe(40) for key in names}
         return {key: str(value) for key, value in self.remembered("secrets", dict(made)).items()}
 

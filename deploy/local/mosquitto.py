@@ -1,13 +1,18 @@
-"""The private MQTT broker that GPS devices report to. The system's own is never touched.
+"""The private MQTT broker. The system's own is never touched.
 
-Everybody has a password. The gateway reads all positions, the feeder writes any (a fleet system that speaks for its devices); a device
-writes ``khareetaty/positions/<its own name>`` and reads nothing.
+It listens at four ports of this machine, each with its own accounts and rules, so that a name at one of them means nothing at another:
+
+* inside: our own programs, by password, without rules. A list of rules would make Mosquitto 2.0 forget, at the first reload after a start,
+  what it keeps for a program that is away (decision 0285).
+* trackers: GPS devices and the fleet systems and camera servers that speak for others, by password.
+* sensors over TLS: by a certificate of our own authority; its common name is the device's code. A revoked one is refused.
+* sensors: by a password of the device's own, for those that have no certificate.
+
+A sensor writes and reads under its own name alone; what it is called here is what its certificate or its password says.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 import secrets
@@ -15,37 +20,49 @@ import shutil
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+from cryptography import x509
+
 from deploy.local.layout import HOST, Layout, write_private
 from deploy.local.services import StartFailed
+from iot.ca import Authority
+from iot.ca.passwords import hashed
 
-GATEWAY, FEEDER = "gateway", "feeder"
-RULES = f"""user {GATEWAY}
-topic read khareetaty/positions/#
-
-user {FEEDER}
+GATEWAY, FEEDER, CAMERAS = "gateway", "feeder", "frigate"
+RESERVED = frozenset({GATEWAY, FEEDER, CAMERAS})
+TRACKER_RULES = f"""user {FEEDER}
 topic write khareetaty/positions/#
+
+user {CAMERAS}
+topic write khareetaty/frigate/#
 
 pattern write khareetaty/positions/%u
 """
+SENSOR_RULES = """pattern write khareetaty/sensors/%u/up
+pattern write khareetaty/sensors/%u/status
+pattern write khareetaty/sensors/%u/ack
+pattern read khareetaty/sensors/%u/down
+"""
+RENEW_BEFORE = timedelta(days=30)
 # What nobody fetches is written to the disk every few seconds and kept for a week.
 SETTINGS = {
-    "allow_anonymous": "false",
     "persistence": "true",
     "autosave_interval": "5",
     "autosave_on_changes": "false",
     "persistent_client_expiration": "7d",
+    "per_listener_settings": "true",
     "message_size_limit": "65536",
     "max_inflight_messages": "0",
+    "set_tcp_nodelay": "true",
     "max_queued_messages": "1000000",
     "max_keepalive": "600",
     "connection_messages": "false",
     "log_type": "warning",
 }
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_ITERATIONS = 101  # Mosquitto's own number; the passwords are long and random
 
 
 class Mosquitto:
@@ -57,18 +74,34 @@ class Mosquitto:
         self.pid_file = layout.run / "mosquitto.pid"
         self.configuration = self.folder / "mosquitto.conf"
         self.accounts = self.folder / "accounts"
-        self.port = layout.port(self.name, in_use_by_us=self.is_running())
+        self.inside_accounts = self.folder / "inside"
+        self.sensors = self.folder / "sensors"
+        running = self.is_running()
+        self.port = layout.port(self.name, in_use_by_us=running)
+        self.inside_port = layout.port("mosquitto_inside", in_use_by_us=running)
+        self.sensor_port = layout.port("mosquitto_sensors", in_use_by_us=running)
+        self.tls_port = layout.port("mosquitto_tls", in_use_by_us=running)
 
     @property
     def gateway_url(self) -> str:
-        return self.url(GATEWAY, self.layout.secrets()["mqtt_gateway_password"])
+        return self._url(GATEWAY, self.layout.secrets()["mqtt_gateway_password"], self.inside_port)
 
     @property
     def feeder_url(self) -> str:
         return self.url(FEEDER, self.layout.secrets()["mqtt_feeder_password"])
 
+    @property
+    def cameras_url(self) -> str:
+        return self.url(CAMERAS, self.layout.secrets()["mqtt_cameras_password"])
+
     def url(self, user: str, password: str) -> str:
-        return f"mqtt://{quote(user)}:{quote(password)}@{HOST}:{self.port}"
+        return self._url(user, password, self.port)
+
+    def sensor_url(self, user: str, password: str) -> str:
+        return self._url(user, password, self.sensor_port)
+
+    def _url(self, user: str, password: str, port: int) -> str:
+        return f"mqtt://{quote(user)}:{quote(password)}@{HOST}:{port}"
 
     def server(self) -> int | None:
         try:
@@ -89,15 +122,15 @@ class Mosquitto:
             raise StartFailed("Mosquitto is not installed (Debian: mosquitto). Install it, or name a broker in MQTT_URL.")
         self.folder.mkdir(parents=True, exist_ok=True)
         own = self.layout.secrets()
-        self._write_accounts(self._known() | {GATEWAY: hashed(own["mqtt_gateway_password"]), FEEDER: hashed(own["mqtt_feeder_password"])})
-        write_private(self.folder / "rules", RULES)
-        settings = {
-            "listener": f"{self.port} {HOST}", **SETTINGS, "persistence_location": f"{self.folder}/", "pid_file": self.pid_file,
-            "password_file": self.accounts, "acl_file": self.folder / "rules", "log_dest": f"file {self.layout.log / 'mosquitto.log'}",
-        }  # fmt: skip
-        if os.geteuid() == 0:
-            settings["user"] = "root"  # else it becomes a user that cannot read what is ours; it listens to this machine alone
-        write_private(self.configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
+        known = self._known()
+        known.pop(GATEWAY, None)
+        bridges = {FEEDER: hashed(own["mqtt_feeder_password"]), CAMERAS: hashed(own["mqtt_cameras_password"])}
+        self._write_accounts(known | bridges)
+        write_private(self.inside_accounts, f"{GATEWAY}:{hashed(own['mqtt_gateway_password'])}\n")
+        write_private(self.folder / "rules", TRACKER_RULES)
+        write_private(self.sensors / "rules", SENSOR_RULES)
+        self._certify()
+        write_private(self.configuration, self._configured())
         self.pid_file.unlink(missing_ok=True)
         subprocess.run([program, "-c", str(self.configuration), "-d"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
         deadline = time.monotonic() + 15
@@ -105,6 +138,53 @@ class Mosquitto:
             if time.monotonic() > deadline:
                 raise StartFailed(f"Mosquitto did not start; see {self.layout.log / 'mosquitto.log'}")
             time.sleep(0.05)
+
+    def _configured(self) -> str:
+        general = {
+            **SETTINGS, "persistence_location": f"{self.folder}/", "pid_file": self.pid_file,
+            "log_dest": f"file {self.layout.log / 'mosquitto.log'}",
+        }  # fmt: skip
+        if os.geteuid() == 0:
+            general["user"] = "root"  # else it becomes a user that cannot read what is ours; it listens to this machine alone
+        # Whoever comes from outside has one session, named after them: nobody takes another's, or ours, by its name, and a new connection
+        # ends the old one.
+        own_session = {"use_username_as_clientid": "true", "allow_anonymous": "false"}
+        of_sensor = {"acl_file": self.sensors / "rules", **own_session}
+        listeners: list[tuple[int, dict[str, object]]] = [
+            (self.inside_port, {"password_file": self.inside_accounts, "allow_anonymous": "false"}),
+            (self.port, {"password_file": self.accounts, **own_session, "acl_file": self.folder / "rules"}),
+            (self.sensor_port, {"password_file": self.sensors / "accounts", **of_sensor}),
+            (
+                self.tls_port,
+                {
+                    "cafile": self.sensors / "ca.pem", "certfile": self.sensors / "server.pem", "keyfile": self.sensors / "server.key",
+                    "crlfile": self.sensors / "crl.pem", "require_certificate": "true", "use_identity_as_username": "true",
+                    "tls_version": "tlsv1.2", **of_sensor,
+                },
+            ),
+        ]  # fmt: skip
+        lines = [f"{key} {value}" for key, value in general.items()]
+        for port, settings in listeners:
+            lines += [f"listener {port} {HOST}", *(f"{key} {value}" for key, value in settings.items())]
+        return "\n".join(lines) + "\n"
+
+    def _certify(self) -> None:
+        """What the TLS port shows, and what it judges others by. Lists that the application wrote stand; at first nobody is in them."""
+        now = datetime.now(UTC)
+        authority = Authority.kept_in(self.layout.ca, now=now)
+        ours = self.sensors / "ca.pem"
+        is_ours = ours.exists() and ours.read_bytes() == authority.pem
+        shown = self.sensors / "server.pem"
+        if not is_ours or not shown.exists() or x509.load_pem_x509_certificate(shown.read_bytes()).not_valid_after_utc < now + RENEW_BEFORE:
+            certificate, key = authority.for_server(["localhost", HOST], now=now)
+            write_private(self.sensors / "server.key", key.decode())
+            write_private(shown, certificate.decode())
+            write_private(ours, authority.pem.decode())
+        listed = self.sensors / "crl.pem"
+        if not is_ours or not listed.exists():
+            write_private(listed, authority.revocations([], now=now).decode())
+        if not (self.sensors / "accounts").exists():
+            write_private(self.sensors / "accounts", "")
 
     def stop(self) -> None:
         pid = self.server()
@@ -117,7 +197,7 @@ class Mosquitto:
 
     def give_account(self, name: str) -> str:
         """A new password for a device, told once; a running broker knows it at once."""
-        if not _NAME.fullmatch(name) or name in (GATEWAY, FEEDER):
+        if not _NAME.fullmatch(name) or name in RESERVED:
             raise StartFailed("A device's name is 1 to 64 letters, digits, dots, dashes and underscores.")
         password = secrets.token_urlsafe(24)
         self._write_accounts(self._known() | {name: hashed(password)})
@@ -134,10 +214,3 @@ class Mosquitto:
 
     def _write_accounts(self, accounts: dict[str, str]) -> None:
         write_private(self.accounts, "".join(f"{name}:{secret}\n" for name, secret in sorted(accounts.items())))
-
-
-def hashed(password: str) -> str:
-    """As ``mosquitto_passwd`` writes it: PBKDF2 with SHA-512."""
-    salt = os.urandom(12)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
-    return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

@@ -18,6 +18,7 @@ from interop.api.runs import RunCancel, RunDetail, RunList
 from interop.api.summary import SummaryView
 from interop.api.surfaces import NearRepeatList, SurfaceCell, SurfaceCsv, SurfaceDetail, SurfaceGeoJson, SurfaceList
 from interop.api.trust import ModelsView, ModelSwitchView, ModelView, ScoreboardView
+from interop.sensorthings.views import SensorThings
 
 # What is asked most stands first: an address is looked for from the top, and a hundred patterns are a tenth of what a small read costs.
 urlpatterns: list[URLPattern | URLResolver] = [path("external/", include("interop.api.external.urls"))]
@@ -31,6 +32,9 @@ urlpatterns += [
     path("docs", views.swagger, name="api-docs"),
     path("redoc", views.redoc, name="api-redoc"),
     path("redoc.js", views.redoc_script, name="api-redoc-script"),
+    path("sensorthings/v1.1", SensorThings.as_view(), name="api-sensorthings"),
+    path("sensorthings/v1.1/<path:path>", SensorThings.as_view(), name="api-sensorthings-path"),
+    path("sensorthings/v1.1/", SensorThings.as_view()),
     path("incidents", IncidentList.as_view(), name="api-incidents"),
     path("compare", CompareView.as_view(), name="api-compare"),
     path("runs", RunList.as_view(), name="api-runs"),

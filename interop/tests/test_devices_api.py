@@ -82,6 +82,22 @@ def test_few_readings_come_as_they_are_and_many_in_stretches(reader, sensors):
     assert thinned["step_s"] == 600 and sum(thinned["n"]) >= 100 and len(thinned["at"]) <= 12
 
 
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"from": "0001-01-01T00:00:00+14:00", "to": "0001-01-02T00:00:00+14:00"}, "from"),
+        ({"from": "9999-12-31T00:00:00-14:00", "to": "9999-12-31T23:59:59-14:00"}, "to"),
+        ({"to": "2026-03-02T09:00:00"}, "to"), ({"from": "yesterday"}, "from"), ({"from": "2199-12-31T00:00:00Z"}, "to"),
+        ({"points": "1"}, "points"), ({"points": "9" * 30}, "points"), ({"points": "x"}, "points"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["readings", "readings.csv", "readings.jsonl"])
+def test_a_window_that_cannot_be_reckoned_with_is_refused_by_name(path, asked, field, reader, sensors):
+    sensors.write([sensors.said(("temperature", 20.0, sensors.now))])
+    answer = reader.get(f"iot/devices/AIR-1/{path}", {"metric": "temperature", **asked})
+    assert answer.status_code == 422 and field in {error["field"] for error in answer.json()["errors"]}
+
+
 @pytest.mark.parametrize("points", [2, 5, 20, 100])
 def test_each_width_tells_the_same_as_the_readings(sensors, points):
     minutes_of(sensors, 400, step_s=400)

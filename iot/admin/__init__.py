@@ -1,5 +1,5 @@
 """The command centre's screens of this app: a file a part."""
 
-from iot.admin import dead, devices, profiles
+from iot.admin import anomalies, certificates, dead, devices, fits, networks, plates, profiles, risk, rules
 
-__all__ = ["dead", "devices", "profiles"]
+__all__ = ["anomalies", "certificates", "dead", "devices", "fits", "networks", "plates", "profiles", "risk", "rules"]

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from core.admin_kit import ActsOnRows, Ask, OptionalReasonForm, ReadOnlyAdmin, ReasonForm, age, bdi, pill
 from core.admin_map import MapMedia
+from iot.admin.certificates import BrokerActions, EndingFilter
 from iot.admin.profiles import OfAgencyAdmin
 from iot.models import Datastream, Device, DeviceCredential, DeviceOutage, Reading
 from iot.quality import labels_of
@@ -31,6 +32,7 @@ from iot.services import (
     revoke_credential,
     suspend_device,
 )
+from iot.services.certificates import ENDING_WITHIN
 from iot.services.devices import IDENTITIES, tidied_identity
 
 STATE = {"unclaimed": "quiet", "quarantined": "warn", "active": "ok", "suspended": "bad", "retired": "quiet"}
@@ -66,7 +68,7 @@ class KeyForm(Ask):
 
 
 @admin.register(Device)
-class DeviceAdmin(MapMedia, ActsOnRows, OfAgencyAdmin):
+class DeviceAdmin(BrokerActions, MapMedia, ActsOnRows, OfAgencyAdmin):
     form = DeviceForm
     audits_itself = True
     list_display = ["code", "name_shown", "profile", "agency", "governorate_name", "stands", "status_shown", "seen", "battery_pct"]
@@ -75,8 +77,8 @@ class DeviceAdmin(MapMedia, ActsOnRows, OfAgencyAdmin):
     search_fields = ["code", "name", *IDENTITIES]
     ordering = ["code"]
     autocomplete_fields = ["profile", "gateway", "groups"]
-    actions = ["approve", "give_key", "suspend", "resume", "retire"]
-    object_actions = ["approve", "give_key", "suspend", "resume", "retire"]
+    actions = ["approve", "give_key", "give_certificate", "give_mqtt_password", "command", "suspend", "resume", "retire"]
+    object_actions = ["approve", "give_key", "give_certificate", "give_mqtt_password", "command", "suspend", "resume", "retire"]
     facts = [
         "stands", "status_shown", "status_since", "seen", "clock_skew_s", "battery_pct", "signal_dbm", "firmware",
         "governorate_name", "area_name", "flapping_since", "registered_at", "is_synthetic",
@@ -270,7 +272,7 @@ class DeviceCredentialAdmin(ActsOnRows, OfDeviceAdmin):
     """Made on a device's page, revoked here. Nobody sees a secret again, nor its hash."""
 
     list_display = ["device_code", "kind", "begins", "standing", "not_after", "last_used", "issued_at"]
-    list_filter = ["kind"]
+    list_filter = ["kind", EndingFilter]
     list_select_related = ["device"]
     search_fields = ["device__code", "prefix", "serial"]
     date_hierarchy = "issued_at"
@@ -294,13 +296,17 @@ class DeviceCredentialAdmin(ActsOnRows, OfDeviceAdmin):
 
     @admin.display(description=gettext_lazy("begins with"), ordering="prefix")
     def begins(self, credential: DeviceCredential) -> Any:
-        return bdi(f"{credential.prefix or credential.digest[:8]}…")
+        return "–" if credential.kind == "mqtt" else bdi(f"{credential.prefix or credential.digest[:8]}…")
 
     @admin.display(description=gettext_lazy("standing"), ordering="revoked_at")
     def standing(self, credential: DeviceCredential) -> Any:
         if credential.revoked_at is not None:
             return pill("bad", _("revoked"))
-        return pill("ok", _("in use")) if credential.is_usable_at(timezone.now()) else pill("quiet", _("expired"))
+        now = timezone.now()
+        if not credential.is_usable_at(now):
+            return pill("quiet", _("expired"))
+        ends_soon = credential.not_after is not None and credential.not_after <= now + ENDING_WITHIN
+        return pill("warn", _("ends soon")) if ends_soon else pill("ok", _("in use"))
 
     @admin.display(description=gettext_lazy("last used"), ordering="last_used_at")
     def last_used(self, credential: DeviceCredential) -> Any:

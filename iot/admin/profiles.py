@@ -9,8 +9,9 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.admin_kit import CentreAdmin, pill
+from core.admin_kit import ActsOnRows, CentreAdmin, pill
 from geography.models import Zone
+from iot.admin.trying import TriesDecoders
 from iot.models import DeviceGroup, DeviceProfile, Metric
 
 
@@ -21,12 +22,14 @@ class MetricInline(admin.TabularInline):
 
 
 @admin.register(DeviceProfile)
-class DeviceProfileAdmin(CentreAdmin):
+class DeviceProfileAdmin(TriesDecoders, ActsOnRows, CentreAdmin):
     list_display = ["name", "code", "kind", "expected_every_s", "keep_raw_days", "most_per_min", "standing"]
     list_filter = ["kind", "is_active"]
     search_fields = ["code", "name_en", "name_ar"]
     ordering = ["code"]
     inlines = [MetricInline]
+    actions = ["try_decoder"]
+    object_actions = ["try_decoder"]
 
     @admin.display(description=gettext_lazy("standing"), ordering="is_active")
     def standing(self, profile: DeviceProfile) -> Any:

@@ -15,6 +15,8 @@ LEAST_WEEKS = 8
 LEAST_INCIDENTS = 20
 LEAST_EXPECTED = 5.0
 SEASON_WEEKS = 13
+EVIDENCE, NO_EVIDENCE, TOO_LITTLE = "evidence", "no_evidence", "too_little"
+FEW_WEEKS, FEW_INCIDENTS, FEW_EXPECTED = "few_weeks", "few_incidents", "few_expected"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class CrowdRatio:
     weeks : int
     lag_h : int
     why : str
+        With ``too_little``: ``few_weeks``, ``few_incidents`` or ``few_expected``; the figures are beside it, what it takes above.
     """
 
     verdict: str
@@ -134,20 +137,20 @@ def crowd_correlation(
     }
     why = ""
     if weeks < LEAST_WEEKS:
-        why = f"too little history: {weeks} weeks, needs {LEAST_WEEKS}"
+        why = FEW_WEEKS
     elif a + b < LEAST_INCIDENTS:
-        why = f"too few incidents: {a + b}, needs {LEAST_INCIDENTS}"
+        why = FEW_INCIDENTS
     elif sums.expected < LEAST_EXPECTED or not a or not b:
-        why = f"too few incidents after crowds to expect: {sums.expected:.1f}, needs {LEAST_EXPECTED:.0f}"
+        why = FEW_EXPECTED
     if why:
-        return CrowdRatio("too_little", None, None, None, None, why=why, **known)  # type: ignore[arg-type]
+        return CrowdRatio(TOO_LITTLE, None, None, None, None, why=why, **known)  # type: ignore[arg-type]
     log_ratio, variance = sums.log_ratio_and_variance()
     error = float(np.sqrt(max(variance, sums.jackknifed())))
     freedom = max(weeks - 1, 1)
     reach = float(student.ppf(0.5 + confidence / 2, freedom)) * error
     low, high = float(np.exp(log_ratio - reach)), float(np.exp(log_ratio + reach))
     p = float(2 * student.sf(abs(log_ratio) / error, freedom))
-    verdict = "no_evidence" if low <= 1 <= high else "evidence"
+    verdict = NO_EVIDENCE if low <= 1 <= high else EVIDENCE
     return CrowdRatio(verdict, float(np.exp(log_ratio)), low, high, p, **known)  # type: ignore[arg-type]
 
 

@@ -1,13 +1,9 @@
-"""Many devices fallen silent at once are one thing that happened, and a device that comes and goes is not a hundred."""
+"""Many devices fallen silent at once are one thing that happened."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-
-from iot.analytics.batch import FloatArray, State
 
 WITHIN_S = 600.0
 SHARE = 0.5
@@ -46,8 +42,8 @@ def outages(
     """Group devices that fell silent together by the first thing they share.
 
     A group is made where, of all devices that hang on one thing, at least ``share`` and at least ``least`` fell silent within ``within_s``
-    seconds; what is grouped by a gateway is not grouped again by its governorate, but a governorate counts all of its own, so that the
-    widest cause that holds is the one told.
+    seconds. The widest cause that holds is the one told, unless a narrower one explains all of it: where every silent device of a
+    governorate hangs on one gateway, it is the gateway.
 
     Parameters
     ----------
@@ -72,18 +68,26 @@ def outages(
         raise ValueError("A share lies above 0 and at most at 1, and a group has two devices at least.")
     left = sorted(silent, key=lambda one: (one.silent_since_s, one.code))
     told: list[Outage] = []
-    for kind in reversed(kinds):  # the widest cause first: whoever it explains needs no other
+    for place in reversed(range(len(kinds))):  # the widest cause first: whoever it explains needs no other
+        kind, narrower = kinds[place], kinds[:place]
         for name in sorted({one.hangs_on[kind] for one in left if one.hangs_on.get(kind)}):
             there = [one for one in left if one.hangs_on.get(kind) == name]
             whole = max(sizes.get((kind, name), 0), len(there))
             for group in _bursts(there, within_s):
-                if len(group) >= least and len(group) >= share * whole:
+                is_cause = len(group) >= least and len(group) >= share * whole
+                if is_cause and not any(_explains(other, group, sizes, share) for other in narrower):
                     codes = tuple(one.code for one in group)
                     told.append(Outage(kind, name, group[0].silent_since_s, codes, whole))
                     gone = set(codes)
                     left = [one for one in left if one.code not in gone]
     told += [Outage("", "", one.silent_since_s, (one.code,), 1) for one in left]
     return sorted(told, key=lambda one: (-len(one.devices), one.since_s, one.kind, one.name, one.devices))
+
+
+def _explains(kind: str, group: Sequence[Device], sizes: Mapping[tuple[str, str], int], share: float) -> bool:
+    """Whether all of a group hang on one such thing, of which they are share enough."""
+    name = group[0].hangs_on.get(kind)
+    return bool(name) and all(one.hangs_on.get(kind) == name for one in group) and len(group) >= share * sizes.get((kind, str(name)), 0)
 
 
 def _bursts(there: Sequence[Device], within_s: float) -> list[list[Device]]:
@@ -95,60 +99,3 @@ def _bursts(there: Sequence[Device], within_s: float) -> list[list[Device]]:
         else:
             runs.append([one])
     return runs
-
-
-@dataclass(frozen=True)
-class FlappingState(State):
-    """By device: the penalty and when it was last counted, and whether its changes are held back."""
-
-    penalty: FloatArray
-    at_s: FloatArray
-    is_held: FloatArray
-
-    @classmethod
-    def fresh(cls, devices: int) -> FlappingState:
-        return cls(np.zeros(devices), np.full(devices, -np.inf), np.zeros(devices))
-
-
-def damped(
-    state: FlappingState,
-    device: int,
-    at_s: float,
-    *,
-    half_life_s: float = 900.0,
-    hold_above: float = 3.0,
-    release_below: float = 1.0,
-) -> tuple[bool, FlappingState]:
-    """One change of a device (silent, or back): whether to tell of it.
-
-    Each change adds 1 to a penalty that halves every ``half_life_s``; above ``hold_above`` changes are no longer told, until it has fallen
-    below ``release_below``. The penalty is capped, so that the longest silence about a device is known: about an hour with these figures.
-
-    Raises
-    ------
-    ValueError
-        For a release not below the hold.
-
-    References
-    ----------
-    Route flap damping: RFC 2439 (1998); that its first figures were too strict: RFC 7196 (2014).
-
-    Examples
-    --------
-    >>> state, told = FlappingState.fresh(1), []
-    >>> for at in (0, 60, 120, 180, 240, 300, 9000):
-    ...     is_told, state = damped(state, 0, at)
-    ...     told.append(is_told)
-    >>> told
-    [True, True, True, False, False, False, True]
-    """
-    if not 0 < release_below < hold_above:
-        raise ValueError("The release lies below the hold.")
-    after = state.copied()
-    past = max(at_s - state.at_s[device], 0.0) if np.isfinite(state.at_s[device]) else 0.0
-    rest = float(state.penalty[device]) * 0.5 ** (past / half_life_s)
-    is_held = bool(state.is_held[device]) and rest >= release_below
-    penalty = min(rest + 1.0, 4.0 * hold_above)
-    is_held = is_held or penalty > hold_above
-    after.penalty[device], after.at_s[device], after.is_held[device] = penalty, max(at_s, float(state.at_s[device])), float(is_held)
-    return not is_held, after

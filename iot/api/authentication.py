@@ -15,23 +15,24 @@ from rest_framework.views import APIView
 
 from core import audit
 from core.models import AuditEntry
-from iot.services.credentials import Speaker, who_shows
+from iot.services.credentials import who_shows
+from iot.services.senders import Sender
 
 
 class DeviceAuthentication(BaseAuthentication):
     """``Authorization: Device …`` or ``X-Device-Key: …``. Unknown, ended and revoked keys are told apart by nobody outside."""
 
-    def authenticate(self, request: Request) -> tuple[Any, Speaker] | None:
+    def authenticate(self, request: Request) -> tuple[Any, Sender] | None:
         by_header = request.META.get("HTTP_X_DEVICE_KEY")
         scheme, _space, shown = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         secret = by_header if by_header is not None else shown if scheme.lower() == "device" else None
         if secret is None:
             return None
-        speaker = who_shows(secret.strip())
-        if speaker is None:
+        sender = who_shows(secret.strip())
+        if sender is None:
             raise AuthenticationFailed(_("This key is unknown, expired or revoked."), code="invalid_key")
-        audit.become(actor_kind=AuditEntry.Actor.SYSTEM, actor_id=None, actor_name=speaker.code)
-        return AnonymousUser(), speaker
+        audit.become(actor_kind=AuditEntry.Actor.SYSTEM, actor_id=None, actor_name=sender.code)
+        return AnonymousUser(), sender
 
     def authenticate_header(self, request: Request) -> str:
         return 'Device realm="khareetaty"'
@@ -43,7 +44,7 @@ class IsDeviceInUse(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         self.message = _("This device is not in use: somebody has to approve it.")
         self.code = "not_in_use"
-        return isinstance(request.auth, Speaker) and request.auth.may_speak
+        return isinstance(request.auth, Sender) and request.auth.may_speak
 
 
 class DeviceKeyScheme(OpenApiAuthenticationExtension):

@@ -17,7 +17,8 @@ from rest_framework.views import APIView
 from core.api.errors import CONTENT_TYPE, ProblemSerializer, problem_response
 from core.api.parsers import StrictJSONParser
 from iot.api.authentication import DeviceAuthentication, IsDeviceInUse
-from iot.services.speaking import MOST_ROWS, Read, Sender, Wrong, allow, note_unreadable, take_in
+from iot.services.senders import Sender
+from iot.services.speaking import MOST_ROWS, Read, Wrong, allow, note_unreadable, take_in
 
 MAX_BYTES = 2**18
 MAX_PROBLEMS = 100
@@ -88,10 +89,12 @@ class NotedJSONParser(StrictJSONParser):
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         try:
             return super().parse(stream, media_type, parser_context)
-        except ParseError as refusal:
+        except ParseError:
             request = (parser_context or {}).get("request")
             device_id = getattr(getattr(request, "auth", None), "device_id", None)
-            note_unreadable(b"", device_id=device_id, door="http", now=timezone.now(), detail=str(refusal.detail))
+            note_unreadable(
+                b"", device_id=device_id, door="http", now=timezone.now(), detail="not JSON"
+            )  # what is wrong may be told with the words of it
             raise
 
 
@@ -115,8 +118,7 @@ class ReadingsIn(APIView):
         responses=RESPONSES,
     )
     def post(self, request: Request) -> Response:
-        speaker: Any = request.auth
-        sender = Sender(speaker.device_id, speaker.code, speaker.metrics, speaker.keep_raw_days, speaker.most_per_min)
+        sender: Any = request.auth
         allow(sender, readings=1)  # before the body is read: a flood of broken ones is a flood
         return taken(request, sender, "http")
 

@@ -31,6 +31,7 @@ def read(body: object, event: str) -> Uplink | DeviceNews:
             receptions=receptions_of(given.get("rxInfo", []), _reception),
             payload=base64_of(given.get("data", ""), "data"),
             decoded=_decoded(given.get("object")),
+            session=_session(given),
         )
     code = given.get("code", "") if event == "log" else ""
     return DeviceNews(
@@ -41,6 +42,7 @@ def read(body: object, event: str) -> Uplink | DeviceNews:
         battery_pct=_battery(given) if event == "status" else None,
         margin_db=optional_number(given.get("margin"), "margin") if event == "status" else None,
         code=text_of(code, "code", longest=64) if code else "",
+        session=_session(given) if event == "join" else "",
     )
 
 
@@ -51,6 +53,11 @@ def _dedup_id(given: dict[str, Any]) -> str:
     if found is None and "downlinkId" in given:
         return f"downlink-{whole_of(given['downlinkId'], 'downlinkId', MAX_COUNTER)}"
     return text_of(found, "deduplicationId") if found is not None else ""
+
+
+def _session(given: dict[str, Any]) -> str:
+    """A join gives the device a new address on the air."""
+    return text_of(given["devAddr"], "devAddr", longest=64).lower() if given.get("devAddr") else ""
 
 
 def _battery(given: dict[str, Any]) -> float | None:

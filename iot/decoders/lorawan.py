@@ -49,6 +49,8 @@ class Uplink:
         What the server's own codec made of it.
     is_simulated : bool
         The server says it made the frame up.
+    session : str
+        Changes when the device joins anew; empty where the server does not tell.
     """
 
     dev_eui: str
@@ -60,6 +62,7 @@ class Uplink:
     payload: bytes
     decoded: dict[str, Any] | None = None
     is_simulated: bool = False
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class DeviceNews:
     battery_pct: float | None = None
     margin_db: float | None = None
     code: str = ""
+    session: str = ""
 
 
 def measured(uplink: Uplink, decoder: Callable[[object], list[Measurement]]) -> list[Measurement]:

@@ -38,7 +38,9 @@ class Sighting:
 
 
 def sightings(body: object, *, salt: bytes) -> list[Sighting]:
-    """The vehicles in a message of Plate Recognizer Stream, OpenALPR/Rekor Scout or Verkada; which it is shows by its keys.
+    """The vehicles in a message of Plate Recognizer Stream, OpenALPR/Rekor Scout, Verkada, or our own form; which it is shows by its keys.
+
+    Our own: ``{"plate", "at"?, "confidence"? (0 to 1), "vehicle"?}``, or ``{"hits": [...]}`` of these; ``at`` as ISO 8601 or in seconds.
 
     Raises
     ------
@@ -56,6 +58,10 @@ def sightings(body: object, *, salt: bytes) -> list[Sighting]:
         return [_verkada(given, salt)]
     if isinstance(given.get("hook"), dict) and isinstance(given.get("data"), dict):
         return _plate_recognizer(given["data"], salt)
+    if "hits" in given:
+        return [_own(row, salt) for row in _rows(given["hits"])]
+    if "plate" in given:
+        return [_own(given, salt)]
     raise Undecodable("no message of a plate reader")
 
 
@@ -79,6 +85,13 @@ def token_of(plate: object, salt: bytes) -> str:
     if not text or len(text) > 16:
         raise Undecodable("plate: unreadable")
     return hmac.new(salt, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _own(row: dict[str, Any], salt: bytes) -> Sighting:
+    at = row.get("at")
+    found = None if at is None else instant_of(at, "iso" if isinstance(at, str) else "epoch_s", "at")
+    kind = {"type": row.get("vehicle")}
+    return Sighting("", found, token_of(row.get("plate"), salt), _share(row.get("confidence", 1.0), 1.0), _vehicle(kind))
 
 
 def _plate_recognizer(data: dict[str, Any], salt: bytes) -> list[Sighting]:

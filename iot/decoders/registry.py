@@ -7,6 +7,7 @@ from typing import Protocol
 
 from iot.decoders.binary_fields import BinaryFields
 from iot.decoders.cayenne_lpp import CayenneLpp
+from iot.decoders.cbor_form import CborForm
 from iot.decoders.errors import InvalidSettings
 from iot.decoders.json_path import JsonPath
 from iot.decoders.measurement import Measurement
@@ -24,6 +25,7 @@ DECODERS: Mapping[str, Callable[[object], Decoder]] = {
     "json_path": JsonPath,
     "binary_fields": BinaryFields,
     "cayenne_lpp": CayenneLpp,
+    "cbor": CborForm,
     "sms_text": SmsText,
 }
 

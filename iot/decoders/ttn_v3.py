@@ -34,7 +34,7 @@ def read(body: object) -> Uplink | DeviceNews:
         return _uplink(given, dev_eui)
     for key, kind in OTHERS.items():
         if key in given:
-            return DeviceNews(kind, dev_eui, _correlation(given), at)
+            return DeviceNews(kind, dev_eui, _correlation(given), at, session=_session(given[key]) if kind == "join" else "")
     raise Undecodable("no message of The Things Stack")
 
 
@@ -59,7 +59,13 @@ def _uplink(given: dict[str, Any], dev_eui: str) -> Uplink:
         payload=base64_of(message.get("frm_payload", ""), "frm_payload"),
         decoded=decoded or None,
         is_simulated=given.get("simulated") is True,
+        session=_session(message),
     )
+
+
+def _session(message: object) -> str:
+    found = message.get("session_key_id") if isinstance(message, dict) else None
+    return text_of(found, "session_key_id") if found else ""
 
 
 def _correlation(given: dict[str, Any]) -> str:

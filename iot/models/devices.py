@@ -190,15 +190,17 @@ class DeviceCredential(models.Model):
     class Kind(models.TextChoices):
         KEY = "key", _("Key")
         CERTIFICATE = "certificate", _("Certificate")
+        MQTT = "mqtt", _("MQTT password")
         LORAWAN = "lorawan", "LoRaWAN"
         MSISDN = "msisdn", _("Telephone number")
 
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="credentials", verbose_name=_("device"))
     kind = models.CharField(max_length=11, choices=Kind, verbose_name=_("kind"))
     prefix = models.CharField(max_length=12, blank=True, verbose_name=_("begins with"))
-    digest = models.CharField(max_length=64, verbose_name=_("hash or fingerprint"))
+    digest = models.CharField(max_length=128, verbose_name=_("hash or fingerprint"))
     serial = models.CharField(max_length=48, blank=True, verbose_name=_("serial number"))
     not_after = models.DateTimeField(null=True, blank=True, verbose_name=_("valid until"))
+    told_ending_at = models.DateTimeField(null=True, blank=True, editable=False, verbose_name=_("its end was announced at"))
     revoked_at = models.DateTimeField(null=True, blank=True, verbose_name=_("revoked at"))
     last_used_at = models.DateTimeField(null=True, blank=True, verbose_name=_("last used"))
     issued_at = models.DateTimeField(db_default=Now(), verbose_name=_("issued at"))

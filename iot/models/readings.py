@@ -136,6 +136,7 @@ class DeadReading(models.Model):
         FUTURE = "future", _("In the future")
         CONFLICT = "conflict", _("A second value for the same instant")
         TOO_MANY = "too_many", _("More than its limit")
+        REPLAYED = "replayed", _("Told again: its counter does not climb")
         BROKE_WRITER = "broke_writer", _("Broke the writer three times")
 
     hour = models.DateTimeField(verbose_name=_("hour"))

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -18,32 +20,12 @@ from core import audit
 from core.errors import Conflict, Invalid
 from iot.models import Device, DeviceCredential
 from iot.permissions import Actor, require
+from iot.services.senders import Sender
 
 MARK = "kd"  # a key is kd_<prefix>_<secret>: a scanner for lost secrets knows it by that
 MOST_KEYS = 5  # usable at once: enough to change over
 USE_IS_NOTED_EVERY = timedelta(minutes=10)
 Kind = DeviceCredential.Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who proved itself, and what its profile allows it. What a door needs, and nothing that has to be asked for again."""
-
-    device_id: int
-    code: str
-    state: str
-    agency_id: int
-    governorate_id: int | None
-    profile_id: int
-    most_per_min: int
-    keep_raw_days: int
-    metrics: frozenset[str]
-    credential_id: int
-    is_authenticated: bool = True
-
-    @property
-    def may_speak(self) -> bool:
-        return self.state == Device.State.ACTIVE
 
 
 @transaction.atomic
@@ -58,14 +40,20 @@ def issue_device_key(*, device: Device, by: Actor | None, not_after: datetime | 
         raise Invalid(_("The key cannot be made so."), fields={"not_after": _("This time has passed.")})
     if DeviceCredential.objects.usable(now).filter(device=device, kind=Kind.KEY).count() >= MOST_KEYS:
         raise Conflict(_("It has %(most)d keys: revoke one first.") % {"most": MOST_KEYS})
-    prefix, rest = secrets.token_hex(4), secrets.token_urlsafe(30)
-    secret = f"{MARK}_{prefix}_{rest}"
+    prefix, secret, digest = new_key()
     credential = DeviceCredential.objects.create(
-        device=device, kind=Kind.KEY, prefix=prefix, digest=_digest(secret), not_after=not_after, issued_by_id=getattr(by, "pk", None)
+        device=device, kind=Kind.KEY, prefix=prefix, digest=digest, not_after=not_after, issued_by_id=getattr(by, "pk", None)
     )
     after = {"prefix": prefix, "not_after": not_after.isoformat() if not_after else None}
     audit.record("device.key_issue", obj=device, by=by, after=after)
     return credential, secret
+
+
+def new_key() -> tuple[str, str, str]:
+    """A prefix, the secret that begins with it, and the secret's hash. Kept nowhere yet."""
+    prefix, rest = secrets.token_hex(4), secrets.token_urlsafe(30)
+    secret = f"{MARK}_{prefix}_{rest}"
+    return prefix, secret, _digest(secret)
 
 
 @transaction.atomic
@@ -76,7 +64,7 @@ def revoke_credential(*, credential: DeviceCredential, by: Actor | None, reason:
     if not DeviceCredential.objects.filter(pk=credential.pk, revoked_at=None).update(revoked_at=now):
         raise Conflict(_("This is revoked already."))
     credential.revoked_at = now
-    after = {"kind": credential.kind, "prefix": credential.prefix or credential.digest[:8]}
+    after = {"kind": credential.kind, "prefix": credential.prefix or credential.serial or credential.digest[:8]}
     audit.record("device.credential_revoke", obj=credential.device, by=by, after=after, reason=reason)
     return credential
 
@@ -86,14 +74,14 @@ class _Seen:
     asked_at: float
     digest: str
     not_after: datetime | None
-    speaker: Speaker
+    sender: Sender
 
 
 _seen: dict[str, _Seen] = {}
 MOST_SEEN = 20_000
 
 
-def who_shows(secret: str) -> Speaker | None:
+def who_shows(secret: str) -> Sender | None:
     """The device that ``secret`` opens; ``None`` for a wrong, revoked or ended one. The database is asked at most every ``KEYS_KNOWN_S``
     seconds, so that is how long a revocation may need to hold in every process."""
     mark, _underscore, rest = secret.partition("_")
@@ -111,7 +99,34 @@ def who_shows(secret: str) -> Speaker | None:
             _seen.clear()
         _seen[prefix] = known
     has_ended = known.not_after is not None and known.not_after <= timezone.now()
-    return known.speaker if secrets.compare_digest(known.digest, digest) and not has_ended else None
+    return known.sender if secrets.compare_digest(known.digest, digest) and not has_ended else None
+
+
+def fingerprint_of(der: bytes) -> str:
+    """Of a certificate that was shown in a handshake: the same as ``iot.ca.fingerprint``."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def who_certifies(der: bytes) -> Sender | None:
+    """The device whose certificate this is; ``None`` where it is revoked, ended or none that we gave out. That the other side has its key
+    and that our authority signed it, the handshake has proven. Asks the database each time."""
+    now = timezone.now()
+    rows = DeviceCredential.objects.usable(now).filter(kind=Kind.CERTIFICATE, digest=fingerprint_of(der)).select_related("device__profile")
+    credential = rows.defer("device__location").first()
+    if credential is None or _name_in(der) != credential.device.code:
+        return None
+    _note_use(credential, now)
+    return Sender.of(credential.device)
+
+
+def _name_in(der: bytes) -> str:
+    names = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
+def _note_use(credential: DeviceCredential, now: datetime) -> None:
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_IS_NOTED_EVERY)
+    DeviceCredential.objects.filter(stale, pk=credential.pk).update(last_used_at=now)
 
 
 def _ask(prefix: str) -> _Seen | None:
@@ -120,15 +135,8 @@ def _ask(prefix: str) -> _Seen | None:
     credential = rows.defer("device__location").first()
     if credential is None:
         return None
-    device = credential.device
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_IS_NOTED_EVERY)
-    DeviceCredential.objects.filter(stale, pk=credential.pk).update(last_used_at=now)
-    profile = device.profile
-    speaker = Speaker(
-        device.pk, device.code, device.state, device.agency_id, device.governorate_id, profile.pk, profile.most_per_min,
-        profile.keep_raw_days, frozenset(profile.metrics.values_list("code", flat=True)), credential.pk,
-    )  # fmt: skip
-    return _Seen(time.monotonic(), credential.digest, credential.not_after, speaker)
+    _note_use(credential, now)
+    return _Seen(time.monotonic(), credential.digest, credential.not_after, Sender.of(credential.device))
 
 
 def _digest(secret: str) -> str:

@@ -37,10 +37,6 @@ class Feed:
     def is_durable(self) -> bool:
         return self.durability == "always"
 
-    @property
-    def is_stuck(self) -> bool:
-        return not self.writers or self.waits_s > WRITER_IDLE_S
-
 
 @dataclass(frozen=True)
 class Feeds:

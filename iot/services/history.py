@@ -61,7 +61,7 @@ def history(*, stream: Datastream, start: datetime, end: datetime, points: int) 
     source = next((table for least_s, table in TABLES if step_s >= least_s), "iot_reading")
     with connection.cursor() as cursor:
         given: dict[str, Any] = {"id": stream.pk, "start": start, "end": end, "step": timedelta(seconds=step_s), "zone": settings.TIME_ZONE}
-        cursor.execute(_READINGS if source == "iot_reading" else _ROLLUPS.format(table=source), given)
+        cursor.execute(history_sql(source), given)
         return History(step_s, source, [Point(*row) for row in cursor.fetchall()], [])
 
 
@@ -84,6 +84,16 @@ SELECT {_BIN} AS bin, sum(n)::int, min(min), sum(sum) / nullif(sum(n), 0), max(m
 FROM {{table}} WHERE datastream_id = %(id)s AND at >= {_BIN.replace(", at,", ", %(start)s::timestamptz,")} AND at < %(end)s
 GROUP BY bin ORDER BY bin
 """  # noqa: S608
+
+
+def history_sql(source: str, *, many: bool = False) -> str:
+    """The statement behind ``history``; with ``many``, of several streams (``%(ids)s``), whose ids come first."""
+    statement = _READINGS if source == "iot_reading" else _ROLLUPS.format(table=source)
+    if many:
+        statement = statement.replace("SELECT ", "SELECT datastream_id, ", 1)
+        statement = statement.replace("datastream_id = %(id)s", "datastream_id = ANY(%(ids)s)")
+        statement = statement.replace("GROUP BY bin ORDER BY bin", "GROUP BY datastream_id, bin ORDER BY datastream_id, bin")
+    return statement
 
 
 def every_reading(*, streams: Sequence[Datastream], start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:

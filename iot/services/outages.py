@@ -6,36 +6,49 @@ Many that go at once are one announcement; one that keeps coming and going is sa
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import redis
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Q
 
 from core.events import publish_many, unpublished
 from core.models import Event
 from iot import events
+from iot.analytics import fleet
 from iot.models import Device, DeviceOutage
 from iot.models.devices import LEAST_MISSED_S
+from iot.stream import stream_of
 
 MANY = 10  # so many of one gateway or governorate at once, and a third of those in use there, are one announcement
 SHARE = 1 / 3
+KINDS = ("gateway", "governorate")
 SHOWN = 20
 FLAPS = 4  # so many outages within the window: it comes and goes
 FLAP_WINDOW = timedelta(hours=1)
 _LOCK = 0x4B48_494F_4F46
 
+GONE = "gone"  # of whom a broker said that they left without a word, and when: in Redis, until they are heard again
+GONE_KEPT = timedelta(days=30)
+
 _MISSED_S = f"greatest(3 * p.expected_every_s, {LEAST_MISSED_S}) * interval '1 second'"
+# What speaks for a device (a recorder for its cameras) may report it offline: its last ``is_online`` is 0, and the report no sign of life.
+_REPORTED = """
+SELECT s.device_id FROM iot_datastream s JOIN iot_metric m ON m.id = s.metric_id WHERE m.code = 'is_online' AND s.last_value = 0
+"""
+_IS_HEARD = f"(d.last_seen_at > %(now)s - {_MISSED_S} AND away.device_id IS NULL AND (g.at IS NULL OR g.at < d.last_seen_at))"
 # The devices whose status is not what their last words say. Those in maintenance are not missed; they may come back.
 _CHANGED = f"""
-SELECT d.id, CASE WHEN d.last_seen_at > %(now)s - {_MISSED_S} THEN 'online' ELSE 'offline' END AS becomes
-FROM iot_device d JOIN iot_deviceprofile p ON p.id = d.profile_id
+SELECT d.id, CASE WHEN {_IS_HEARD} THEN 'online' ELSE 'offline' END AS becomes
+FROM iot_device d JOIN iot_deviceprofile p ON p.id = d.profile_id LEFT JOIN ({_REPORTED}) AS away ON away.device_id = d.id
+LEFT JOIN unnest(%(gone)s::bigint[], %(gone_at)s::timestamptz[]) AS g (id, at) ON g.id = d.id
 WHERE d.state = 'active' AND d.last_seen_at IS NOT NULL AND (
-    d.status <> 'online' AND d.last_seen_at > %(now)s - {_MISSED_S}
-    OR d.status = 'online' AND d.last_seen_at <= %(now)s - {_MISSED_S} AND (d.maintenance_until IS NULL OR d.maintenance_until <= %(now)s)
+    d.status <> 'online' AND {_IS_HEARD}
+    OR d.status = 'online' AND NOT {_IS_HEARD} AND (d.maintenance_until IS NULL OR d.maintenance_until <= %(now)s)
 ) ORDER BY d.id FOR NO KEY UPDATE OF d
 """  # noqa: S608
 
@@ -50,12 +63,13 @@ class Swept:
 @transaction.atomic
 def sweep(*, now: datetime) -> Swept:
     """Bring every device's status up to what was heard of it, and announce what that means. One at a time; a second does nothing."""
+    gone = who_is_gone(now=now)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         row = cursor.fetchone()
         if not row or not row[0]:
             return Swept(0, 0, 0)
-        cursor.execute(_CHANGED, {"now": now})
+        cursor.execute(_CHANGED, {"now": now, "gone": list(gone), "gone_at": list(gone.values())})
         becomes = dict(cursor.fetchall())
     devices = list(Device.objects.filter(pk__in=becomes).select_related("profile").defer("location").order_by("pk"))
     went = [device for device in devices if becomes[device.pk] == Device.Status.OFFLINE]
@@ -64,6 +78,32 @@ def sweep(*, now: datetime) -> Swept:
     _hold_still(now)
     publish_many(said)
     return Swept(len(went), len(back), sum(event.type == events.DEVICE_FLAPPING for event in said))
+
+
+def note_gone(*, left: Mapping[int, datetime], heard: Collection[int] = ()) -> None:
+    """A broker tells who left without a word (their last will), and who spoke again. Only the sweep makes a status of it."""
+    pipeline = stream_of().client.pipeline(transaction=False)
+    if left:
+        pipeline.hset(_gone_name(), mapping={str(id): at.isoformat() for id, at in left.items()})
+    if heard:
+        pipeline.hdel(_gone_name(), *map(str, heard))
+    pipeline.execute()
+
+
+def who_is_gone(*, now: datetime) -> dict[int, datetime]:
+    """While Redis is away nobody is: silence tells as well, later."""
+    try:
+        rows: Any = stream_of().client.hgetall(_gone_name())
+        gone = {int(id): datetime.fromisoformat(at.decode()) for id, at in rows.items()}
+        if old := [id for id, at in gone.items() if at < now - GONE_KEPT]:
+            note_gone(left={}, heard=old)
+    except redis.RedisError:
+        return {}
+    return gone
+
+
+def _gone_name() -> str:
+    return f"{settings.IOT_STREAM_PREFIX}:{GONE}"
 
 
 def _gone(devices: Sequence[Device], now: datetime) -> list[Event]:
@@ -82,25 +122,37 @@ def _gone(devices: Sequence[Device], now: datetime) -> list[Event]:
 
 
 def _grouped(devices: Sequence[Device]) -> list[Event]:
-    """Those of one gateway, then those of one agency in one governorate, are said together where they are many; the rest one by one."""
-    said: list[Event] = []
-    left = list(devices)
-    for names in (("gateway_id",), ("agency_id", "governorate_id")):
-        groups: dict[tuple[Any, ...], list[Device]] = defaultdict(list)
-        for device in left:
-            groups[tuple(getattr(device, name) for name in names)].append(device)
-        for key, members in groups.items():
-            where = dict(zip(names, key, strict=True))
-            if len(members) < MANY or where.get("gateway_id", 0) is None:
-                continue
-            of = Device.objects.in_use().filter(**where).count()
-            if len(members) >= of * SHARE:
-                said.append(_together(members, of, where.get("gateway_id")))
-                left = [device for device in left if device not in members]
-    return said + [
-        _about(events.DEVICE_OFFLINE, device, last_seen_at=device.last_seen_at.isoformat() if device.last_seen_at else None)
-        for device in left
+    """Many of one gateway, or of one agency in one governorate, are said together; the rest one by one."""
+    by_code = {device.code: device for device in devices}
+    silent = [
+        fleet.Device(device.code, device.last_seen_at.timestamp() if device.last_seen_at else 0.0, _hangs_on(device)) for device in devices
     ]
+    said: list[Event] = []
+    for outage in fleet.outages(silent, _sizes(devices), kinds=KINDS, share=SHARE, least=MANY):
+        members = [by_code[code] for code in outage.devices]
+        if outage.kind:
+            said.append(_together(members, outage.of, members[0].gateway_id if outage.kind == "gateway" else None))
+        else:
+            said += [_about(events.DEVICE_OFFLINE, one, last_seen_at=one.last_seen_at and one.last_seen_at.isoformat()) for one in members]
+    return said
+
+
+def _hangs_on(device: Device) -> dict[str, str]:
+    names = {"governorate": _governorate(device.agency_id, device.governorate_id)}
+    return names | ({"gateway": str(device.gateway_id)} if device.gateway_id is not None else {})
+
+
+def _governorate(agency_id: int, governorate_id: int | None) -> str:
+    return f"{agency_id}:{governorate_id}"
+
+
+def _sizes(devices: Sequence[Device]) -> dict[tuple[str, str], int]:
+    """How many in use hang on what these hang on."""
+    in_use = Device.objects.in_use().order_by()
+    of_gateways = in_use.filter(gateway__in={device.gateway_id for device in devices} - {None}).values_list("gateway_id")
+    of_agencies = in_use.filter(agency__in={device.agency_id for device in devices}).values_list("agency_id", "governorate_id")
+    sizes = {("gateway", str(pk)): n for pk, n in of_gateways.annotate(n=Count("pk"))}
+    return sizes | {("governorate", _governorate(*key)): n for *key, n in of_agencies.annotate(n=Count("pk"))}
 
 
 def _together(members: Sequence[Device], of: int, gateway_id: int | None) -> Event:

@@ -23,6 +23,7 @@ from core.limits import Rate, limiter
 from iot.decoders.measurement import Measurement
 from iot.models import DeadReading, Device
 from iot.services.dying import Dead, bury
+from iot.services.senders import Sender
 from iot.stream import Envelope, offer, stream_of
 
 Why = DeadReading.Why
@@ -60,17 +61,6 @@ class TooMany(DomainError):
         self.retry_after_s = max(1, math.ceil(wait_s))
 
 
-@dataclass(frozen=True)
-class Sender:
-    """The device that is spoken for, and what is known of it."""
-
-    device_id: int
-    code: str
-    metrics: frozenset[str]
-    keep_raw_days: int
-    most_per_min: int
-
-
 @dataclass
 class Read:
     """``wrong`` are the rows that were refused, by their place."""
@@ -81,10 +71,15 @@ class Read:
     rows: int = 0
 
 
+def limit_of(sender: Sender) -> tuple[str, Rate]:
+    """The bucket of a device, and how it is filled."""
+    return f"iot:{sender.device_id}", Rate(sender.most_per_min, max(sender.most_per_min, MOST_ROWS))
+
+
 def allow(sender: Sender, *, readings: int) -> None:
     """Count them against the device's own limit, or raise ``TooMany``. At least one full batch may come at once: a backlog is no flood."""
-    rate = Rate(sender.most_per_min, max(sender.most_per_min, MOST_ROWS))
-    answer = limiter.take(f"iot:{sender.device_id}", rate, calls=readings)
+    bucket, rate = limit_of(sender)
+    answer = limiter.take(bucket, rate, calls=readings)
     if not answer.allowed:
         note_limited(sender.device_id, readings)
         raise TooMany(answer.wait_s)
@@ -92,8 +87,16 @@ def allow(sender: Sender, *, readings: int) -> None:
 
 def note_limited(device_id: int, readings: int) -> None:
     """In Redis: a device that floods us makes no row a message."""
-    with contextlib.suppress(redis.RedisError):  # it is refused all the same
-        stream_of().client.hincrby(f"{settings.IOT_STREAM_PREFIX}:{LIMITED}", str(device_id), readings)
+    note_many_limited({device_id: readings})
+
+
+def note_many_limited(readings: Mapping[int, int]) -> None:
+    """So many of each device were more than its limit."""
+    with contextlib.suppress(redis.RedisError):  # they are refused all the same
+        pipeline = stream_of().client.pipeline(transaction=False)
+        for device_id, n in readings.items():
+            pipeline.hincrby(f"{settings.IOT_STREAM_PREFIX}:{LIMITED}", str(device_id), n)
+        pipeline.execute()
 
 
 def take_in(body: Any, *, sender: Sender, door: str, now: datetime) -> Read:
@@ -105,7 +108,7 @@ def take_in(body: Any, *, sender: Sender, door: str, now: datetime) -> Read:
         allow(sender, readings=read.rows - 1)  # the door took one before it read the body
     if read.measurements or read.facts:
         offer([Envelope(sender.device_id, door, now, read.measurements, read.facts)])
-    bury(_dead(read, sender, door, now))
+    bury(dead_rows(read, sender, door, now))
     return read
 
 
@@ -170,7 +173,8 @@ def _same_device(row: Mapping[str, Any], sender: Sender) -> None:
         raise NotFound(_("There is no such device."))
 
 
-def _dead(read: Read, sender: Sender, door: str, now: datetime) -> list[Dead]:
+def dead_rows(read: Read, sender: Sender, door: str, now: datetime) -> list[Dead]:
+    """What was refused of it, to be counted."""
     counted: Counter[Why] = Counter(_COUNTED.get(wrong, Why.UNREADABLE) for _place, wrong, _row in read.wrong)
     newest = {_COUNTED.get(wrong, Why.UNREADABLE): row for _place, wrong, row in read.wrong}
     return [Dead(door, why, _as_bytes(newest[why]), now, sender.device_id, n=n) for why, n in counted.items()]

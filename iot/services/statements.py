@@ -104,12 +104,19 @@ FROM (
     ORDER BY id FOR NO KEY UPDATE OF held
 ) AS s WHERE d.id = s.id
 """  # noqa: S608
+# Of a camera or a plate counter nothing is kept of what it wrote: where it could not be read, there may be a plate in it.
 BURY = """
 INSERT INTO iot_deadreading AS kept (hour, door, why, device_id, metric, at, n, raw, detail, last_at)
-SELECT date_trunc('hour', last_at), door, why, device_id, metric, at, n, raw, detail, last_at
-FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::bytea[], %s::text[], %s::timestamptz[])
-    AS given (door, why, device_id, metric, at, n, raw, detail, last_at)
-ORDER BY door, why, device_id, metric, at
+SELECT date_trunc('hour', last_at), door, why, device_id, CASE WHEN sees_plates THEN '' ELSE metric END, at, least(sum(n), 2147483647)::int,
+    CASE WHEN sees_plates THEN ''::bytea ELSE (array_agg(raw))[1] END, max(detail), max(last_at)
+FROM (
+    SELECT given.*, p.kind IN ('camera', 'plates') IS TRUE AS sees_plates
+    FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::bytea[], %s::text[], %s::timestamptz[])
+        AS given (door, why, device_id, metric, at, n, raw, detail, last_at)
+    LEFT JOIN iot_device d ON d.id = given.device_id LEFT JOIN iot_deviceprofile p ON p.id = d.profile_id
+) AS told
+GROUP BY 1, 2, 3, 4, 5, 6, sees_plates
+ORDER BY door, why, device_id, 5, at
 ON CONFLICT (hour, door, why, device_id, metric, at) DO UPDATE SET
     n = least(kept.n::bigint + excluded.n, 2147483647), raw = excluded.raw, detail = excluded.detail,
     last_at = greatest(kept.last_at, excluded.last_at)

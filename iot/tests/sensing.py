@@ -10,8 +10,26 @@ from typing import Any
 import pytest
 
 from iot.decoders.measurement import Measurement
-from iot.models import DeadReading, Device, DeviceGroup, DeviceOutage, DeviceProfile, Metric, Reading, RollupMinute
-from iot.services import issue_device_key, register_device
+from iot.models import (
+    Anomaly,
+    DeadReading,
+    DetectorSetting,
+    Device,
+    DeviceGroup,
+    DeviceNetwork,
+    DeviceOutage,
+    DeviceProfile,
+    HeardMessage,
+    LoraSession,
+    Metric,
+    PlateHour,
+    ProfileFit,
+    Reading,
+    RollupMinute,
+    RuleFiring,
+    TelemetryRule,
+)
+from iot.services import issue_device_key, register_device, send_command
 from iot.services.partitions import keep_days_ready
 from iot.services.writing import Known, Written, write
 from iot.stream import Envelope, Said, Stream, microseconds
@@ -97,6 +115,24 @@ def rows_of_sensors(cast: Any, places: Any) -> Device:
     now = datetime.now(UTC)
     keep_days_ready(now=now)
     write([Said(device.pk, "http", microseconds(now), [("pressure", 3.2, None), ("depth", 1.0, None)], {})], known=Known())
+    send_command(device=device, payload={"valve": "shut"}, by=None, cause="a leak")
     DeviceOutage.objects.create(device=device, began_at=now - timedelta(hours=1), noticed_at=now)
+    rule = TelemetryRule.objects.create(
+        agency=cast.police, name_en="Low", name_ar="منخفض", condition={"metric": "pressure", "below": 2}, actions=["anomaly"]
+    )
+    RuleFiring.objects.create(rule=rule, device=device, began_at=now, fired_at=now, facts={"values": {"pressure": 1.9}})
+    DetectorSetting.objects.create(metric=device.profile.metrics.get(), detectors=["threshold"], low=2)
+    Anomaly.objects.create(
+        device=device, datastream=device.datastreams.get(), detector="threshold", severity=3, began_at=now, raised_at=now, last_at=now,
+        score=1.2, evidence={"value": 1.9, "limit": 2, "side": "low", "unit": "bar"},
+    )  # fmt: skip
+    ProfileFit.objects.create(
+        profile=profile, version=1, since=now - timedelta(days=28), until=now, state="too_little", why="few_devices", devices=1,
+        facts={"have": 1, "needs": 10}, code_version="test",
+    )  # fmt: skip
     assert DeadReading.objects.exists()
+    DeviceNetwork.objects.create(agency=cast.police, name="ChirpStack", kind="chirpstack")
+    LoraSession.objects.create(device=device, counter=7, rssi_dbm=-80, heard_at=now)
+    HeardMessage.objects.create(network="twilio", message_id="SM1", at=now)
+    PlateHour.objects.create(agency=cast.police, zone=places.salmiya, governorate=places.hawalli, hour=now, vehicles_distinct=12)
     return device

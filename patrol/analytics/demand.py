@@ -1,4 +1,4 @@
-"""How much to expect where and at what hour: four views of it, each kept visible, and their weighted mean."""
+"""How much to expect where and at what hour: five views of it, each kept visible, and their weighted mean."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ _FloatArray = NDArray[np.float64]
 _IntArray = NDArray[np.int64]
 
 HOURS_OF_WEEK = 168
-HISTORY, TREND, FORECAST, RISK = "history", "trend", "forecast", "risk"
-PARTS = (HISTORY, TREND, FORECAST, RISK)
+HISTORY, TREND, FORECAST, RISK, SENSORS = "history", "trend", "forecast", "risk", "sensors"
+PARTS = (HISTORY, TREND, FORECAST, RISK, SENSORS)
+# They add up to 1 without the sensors, which have theirs beside it (a setting): where none speak, nothing changes.
 WEIGHTS = {HISTORY: 0.25, TREND: 0.15, FORECAST: 0.35, RISK: 0.25}
 PRIOR_WEEKS = 8.0
 RECENT_WEEKS = 4

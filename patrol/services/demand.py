@@ -1,4 +1,4 @@
-"""How much to expect in a governorate by hour, area and cell: history, trend, forecast and risk surface side by side."""
+"""How much to expect in a governorate by hour, area and cell: history, trend, forecast, risk surface and sensors side by side."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from incidents.services.standing_forecasts import standing_choices, with_stand_i
 from incidents.services.surfaces import sight
 from incidents.services.trust.handover import surface_for
 from patrol.analytics import demand as sums
+from patrol.services.sensor_demand import sensor_lift
 
 HISTORY_WEEKS = 26
 LEAST_DAYS = 28
@@ -33,6 +35,7 @@ ELSEWHERE = 0  # the row of what lies in no area
 TOO_LITTLE_HISTORY = "too_little_history"
 NO_FORECAST = "no_forecast"
 NO_SURFACE = "no_surface"
+NO_SENSORS = "no_sensors"
 NOTHING_KNOWN = "nothing_known"
 
 _Floats = NDArray[np.float64]
@@ -143,6 +146,13 @@ def demand_for(*, governorate: Zone, agency: Agency, start: datetime, end: datet
         notes.append(Note(NOTHING_KNOWN, {}))
         parts[sums.HISTORY] = np.zeros((len(area_ids), len(hours)))
     table = sums.blend(parts)
+    sensors_weigh = max(float(settings.PATROL_SENSOR_WEIGHT), 0.0)
+    lift = sensor_lift(governorate=governorate, agency=agency, area_ids=area_ids, hours=hours, now=now) if sensors_weigh else None
+    if lift is not None:
+        parts[sums.SENSORS] = table.expected * lift.times
+        table = sums.blend(parts, weights={**sums.WEIGHTS, sums.SENSORS: sensors_weigh})
+    elif sensors_weigh:
+        notes.append(Note(NO_SENSORS, {}))
     return Demand(
         governorate=governorate,
         agency=agency,
@@ -167,11 +177,12 @@ def demand_for(*, governorate: Zone, agency: Agency, start: datetime, end: datet
             "history_weeks": HISTORY_WEEKS,
             "history_days": history["days"] if history else _days(own, now),
             "agency_share": round(share, 4),
+            "sensors": len(lift.scores) if lift else None,
             "surface": surface.pk if surface else None,
             "surface_model": surface.model if surface else "",
             **forecast_facts,
         },
-        is_synthetic=bool(own.is_synthetic.any()) or bool(surface and surface.is_synthetic),
+        is_synthetic=bool(own.is_synthetic.any()) or bool(surface and surface.is_synthetic) or bool(lift and lift.is_synthetic),
     )
 
 

@@ -13,5 +13,7 @@ for (const root of document.querySelectorAll("[data-map]")) {
   const box = root.querySelector('[data-map-layer="units"]');
   if (box && root.dataset.units) import("./patrol/unit_map.js").then(({ startUnits }) => startUnits(made, box));
   const alerts = root.querySelector('[data-map-layer="alerts"]');
+  const sensors = root.querySelectorAll("[data-map-sensors]");
+  if (root.dataset.sensors) import("./sensors/sensor_layers.js").then(({ startSensors }) => startSensors(made, sensors));
   if (root.dataset.alerts) import("./alerts/alert_layer.js").then(({ startAlerts }) => startAlerts(made, alerts));
 }

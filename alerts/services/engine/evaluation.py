@@ -27,6 +27,7 @@ from alerts.services.rules.conditions import (
     measure_of,
 )
 
+ANOMALIES = ("anomaly.raised", "anomaly.worsened")  # what a rule about readings hears
 # The number that ``Fact.before`` is the like of, whatever the rule's own measure is: a trend compares incidents with incidents.
 COMPARED = {"count": "count", "hot_spot": "incident_count", "forecast": "expected"}
 
@@ -180,7 +181,7 @@ def is_meant(rule: CompiledRule, fact: Fact) -> bool:
                 return False
             return fact.numbers.get("expected", 0.0) >= condition.min_expected
         case ReadingCondition() as condition:
-            return fact.type == "reading.anomalous" and (not condition.properties or str(fact.data.get("property")) in condition.properties)
+            return fact.type in ANOMALIES and (not condition.properties or str(fact.data.get("property")) in condition.properties)
         case FeedSilenceCondition() as condition:
             if fact.type != "feed.silent" or (condition.feeds and str(fact.data.get("feed")) not in condition.feeds):
                 return False

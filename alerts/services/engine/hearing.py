@@ -17,7 +17,7 @@ from alerts.services.engine import recovery
 from alerts.services.engine.applying import WAIT, Applied, apply, hold
 from alerts.services.engine.compiled import CompiledRule, Rules, active_rules
 from alerts.services.engine.counting import Ask, Touch, ask_of, count, longest_window
-from alerts.services.engine.evaluation import Fact, Firing, counts_enough, evaluate
+from alerts.services.engine.evaluation import ANOMALIES, Fact, Firing, counts_enough, evaluate
 from alerts.services.engine.findings import forecast_facts, hot_spot_facts
 from alerts.services.engine.gathering import Gathered, count_fact, touches_of
 from alerts.services.rules.conditions import OWN_EVENTS, CameraCondition, EventCondition
@@ -112,7 +112,7 @@ def heard_by(rule: CompiledRule) -> tuple[str, ...]:
             return condition.types
         case CameraCondition() as condition:
             return tuple(f"camera.{state}" for state in condition.states)
-    return {"feed_silence": ("feed.silent",), "reading": ("reading.anomalous",)}.get(rule.source, ())
+    return {"feed_silence": ("feed.silent",), "reading": ANOMALIES}.get(rule.source, ())
 
 
 def _with_patience(rule: CompiledRule, fact: Fact, rules: Rules) -> Firing | None:

@@ -28,8 +28,8 @@ from incidents.models import Incident
 Source = AlertRule.Source
 BACK: dict[str, frozenset[str]] = {
     Source.FEED_SILENCE: frozenset({"feed.back"}),
-    Source.CAMERA: frozenset({"camera.back", "device.back"}),
-    Source.READING: frozenset({"reading.normal"}),
+    Source.CAMERA: frozenset({"camera.back", "device.online"}),
+    Source.READING: frozenset({"anomaly.resolved"}),
 }
 MOST_SUBJECTS = 500
 AT_ONCE = 500

@@ -48,7 +48,7 @@ MOST_PLACES = 12
 NIGHT = (22, 5)
 LATE = timedelta(days=2)  # what is received later than this came with an import of history: known when it occurred
 _SOURCE_EVENTS = {
-    AlertRule.Source.READING: ("reading.anomalous",),
+    AlertRule.Source.READING: ("anomaly.raised", "anomaly.worsened"),
     AlertRule.Source.FEED_SILENCE: ("feed.silent",),
     AlertRule.Source.CAMERA: ("camera.offline", "camera.tampered", "camera.degraded"),
 }

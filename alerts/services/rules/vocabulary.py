@@ -57,11 +57,19 @@ EVENTS: dict[str, Promise | str] = {
     "system.up": _("an external system answers again"),
     "sharing.agreed": _("a sharing agreement is signed by both"),
     "sharing.revoked": _("a sharing agreement is revoked"),
-    "reading.anomalous": _("a sensor's reading is anomalous"),
+    "anomaly.raised": _("a sensor shows an anomaly"),
+    "anomaly.worsened": _("a sensor's anomaly becomes more severe"),
+    "anomaly.acknowledged": _("a sensor's anomaly is acknowledged"),
+    "anomaly.resolved": _("a sensor's anomaly is over"),
+    "sensor_rule.fired": _("a sensor rule holds"),
+    "sensor_rule.over": _("a sensor rule holds no more"),
+    "incident.drafted": _("the draft of an incident waits for a person"),
     "camera.offline": _("a camera goes offline"),
     "camera.back": _("a camera is back"),
     "device.offline": _("a device goes offline"),
-    "device.back": _("a device is back"),
+    "device.online": _("a device is back"),
+    "devices.offline": _("many devices go offline at once"),
+    "device.flapping": _("a device comes and goes"),
 }
 
 

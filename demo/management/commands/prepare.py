@@ -22,6 +22,7 @@ from core.errors import DomainError
 from core.relay import enlist_readers
 from demo.services.accounts import create_demo_accounts, create_simulator_desk
 from demo.services.alerting import create_demo_alerting, switch_on_demo_rules
+from demo.services.devices import create_demo_devices
 from demo.services.force import create_demo_force
 from demo.services.history import seed_history
 from geography.models import Region
@@ -31,6 +32,7 @@ from incidents.models import PipelineRun
 from incidents.services.pipeline import run_pipeline
 from incidents.services.vocabulary import ensure_vocabulary
 from iot.services.partitions import keep_days_ready as keep_readings_ready
+from iot.services.standard_profiles import ensure_profiles
 from patrol.services.positions import keep_days_ready
 
 # Any number of replicas may start at once; one prepares, the others wait for it.
@@ -66,6 +68,7 @@ class Command(BaseCommand):
         ensure_vocabulary()
         keep_days_ready(now=timezone.now())
         keep_readings_ready(now=timezone.now())
+        ensure_profiles()
         if not Region.objects.exists():
             self._say("loading Kuwait: six governorates and their areas (approximate boundaries)")
             load_gazetteer()
@@ -91,6 +94,9 @@ class Command(BaseCommand):
         units = create_demo_force(region=region)
         if units:
             self._say(f"put {units} units on duty, with crews for four weeks")
+        devices = create_demo_devices(region=region)
+        if devices:
+            self._say(f"put up {devices} devices of all kinds, with a day of readings")
         is_alerting_new = create_demo_alerting(region=region)
         stored = seed_history(region=region, count=count)
         if stored:

@@ -25,13 +25,15 @@ from core.api.paging import NewestFirst
 from interop.api.authentication import CALLERS, HasScope, viewer_of
 from interop.api.external.answers import stream as stream_csv
 from interop.api.iot.serializers import DeviceSerializer, HistorySerializer, LastValueSerializer
+from interop.api.stretch import Problems, moments_of, points_of
 from interop.models import PartnerKey, Scope
 from iot.api.intake import EXAMPLES, MAX_BYTES, REQUEST, RESPONSES, NotedJSONParser, taken
 from iot.models import Datastream, Device
 from iot.permissions import may_see_devices
 from iot.quality import names_of
 from iot.services.history import MOST_DAYS, MOST_POINTS, every_reading, history
-from iot.services.speaking import Sender, allow
+from iot.services.senders import Sender
+from iot.services.speaking import allow
 
 POINTS = 500
 COLUMNS = ["metric", "unit", "at", "value", "quality", "received_at"]
@@ -153,9 +155,9 @@ class DeviceReadings(Sees):
     )
     def get(self, request: Request, code: str) -> Response:
         device = self.device(code)
-        start, end = _window(request)
+        start, end, points = _window(request)
         stream = self.stream(device)
-        found = history(stream=stream, start=start, end=end, points=_points(request))
+        found = history(stream=stream, start=start, end=end, points=points)
         told: dict[str, Any] = {"device": device.code, "metric": stream.metric.code, "unit": stream.metric.unit, "step_s": found.step_s}
         if not found.step_s:
             told["at"], told["value"] = [row.at for row in found.readings], [row.value for row in found.readings]
@@ -178,12 +180,10 @@ class DeviceReadings(Sees):
         if not isinstance(request.auth, PartnerKey):
             raise PermissionDenied(_("This address is for partners' systems and their keys."))
         device = self.device(code)
-        if device.state != Device.State.ACTIVE:
+        sender = Sender.of(device)
+        if not sender.may_speak:
             sorry = _("This device is not in use: somebody has to approve it.")
             return problem_response(status=409, code="not_in_use", detail=sorry, request=request)
-        profile = device.profile
-        metrics = frozenset(profile.metrics.values_list("code", flat=True))
-        sender = Sender(device.pk, device.code, metrics, profile.keep_raw_days, profile.most_per_min)
         allow(sender, readings=1)
         return taken(request, sender, "partner")
 
@@ -195,7 +195,7 @@ class DeviceExport(Sees):
 
     def pages(self, request: Request, code: str) -> Iterator[list[dict[str, Any]]]:
         device = self.device(code)
-        start, end = _window(request)
+        start, end, _points = _window(request)
         streams = (
             [self.stream(device)]
             if request.query_params.get("metric")
@@ -238,28 +238,14 @@ def _worded(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "quality": " ".join(names_of(row["quality"]))} for row in page]
 
 
-def _points(request: Request) -> int:
-    text = request.query_params.get("points", "")
-    if not text:
-        return POINTS
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 2 <= int(text) <= MOST_POINTS):
-        raise ValidationError({"points": [_("2 to %(limit)d.") % {"limit": MOST_POINTS}]})
-    return int(text)
-
-
-def _window(request: Request) -> tuple[datetime, datetime]:
-    now = timezone.now()
-    times: dict[str, datetime] = {}
-    for name, otherwise in (("to", now), ("from", now - timedelta(days=1))):
-        text = request.query_params.get(name, "")
-        try:
-            times[name] = datetime.fromisoformat(text.replace(" ", "+")) if text else otherwise
-        except ValueError as error:
-            raise ValidationError({name: [_("Write a time with its offset.")]}) from error
-        if times[name].tzinfo is None:
-            raise ValidationError({name: [_("Write a time with its offset.")]})
-    if not request.query_params.get("from"):
-        times["from"] = times["to"] - timedelta(days=1) if times["to"].year > 1 else times["to"]
-    if not timedelta() < times["to"] - times["from"] <= timedelta(days=MOST_DAYS):
-        raise ValidationError({"to": [_("It lies behind the beginning, at most %(days)d days.") % {"days": MOST_DAYS}]})
-    return times["from"], times["to"]
+def _window(request: Request) -> tuple[datetime, datetime, int]:
+    problems: Problems = {}
+    asked_from, asked_to = moments_of(request, problems)
+    points = points_of(request, problems, most=MOST_POINTS, otherwise=POINTS)
+    end = asked_to or timezone.now()
+    start = asked_from or end - timedelta(days=1)
+    if not problems and not timedelta() < end - start <= timedelta(days=MOST_DAYS):
+        problems["to"] = [_("It lies behind the beginning, at most %(days)d days.") % {"days": MOST_DAYS}]
+    if problems:
+        raise ValidationError(problems)
+    return start, end, points

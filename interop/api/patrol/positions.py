@@ -23,10 +23,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.fields import FIRST_YEAR, LAST_YEAR, Moment
 from core.api.paging import NewestFirst
 from core.api.renderers import FastJSONRenderer, ProblemRenderer
 from interop.api.authentication import CALLERS, HasScope, viewer_of
+from interop.api.stretch import Problems, moments_of, points_of
 from interop.models import PartnerKey, Scope
 from patrol.models import Doubt, Duty, FenceVisit, Geofence, PositionSource, Unit, UnitPosition
 from patrol.services.positions import track
@@ -238,30 +238,16 @@ class UnitTrack(Watches):
 
 
 def _window(request: Request) -> tuple[datetime, datetime, int]:
-    asked, problems = request.query_params, {}
-    times: dict[str, datetime | None] = {"from": None, "to": None}
-    for name in times:
-        if asked.get(name):
-            try:
-                at = datetime.fromisoformat(asked[name].replace(" ", "+"))
-            except ValueError:
-                at = datetime.min  # noqa: DTZ901 (has no offset, as what cannot be read has none)
-            if at.tzinfo is None:
-                problems[name] = [_("Write a time with its offset.")]
-            elif not FIRST_YEAR <= at.year <= LAST_YEAR:
-                problems[name] = [str(Moment.default_error_messages["far"])]
-            else:
-                times[name] = at
-    points = asked.get("points", str(MOST_POINTS))
-    if not (points.isascii() and points.isdigit() and 2 <= int(points[:6]) <= MOST_POINTS):
-        problems["points"] = [_("2 to %(most)d.") % {"most": MOST_POINTS}]
-    end = times["to"] or (times["from"] + timedelta(hours=1) if times["from"] else timezone.now() + timedelta(minutes=1))
-    start = times["from"] or end - timedelta(hours=1)
+    problems: Problems = {}
+    asked_from, asked_to = moments_of(request, problems)
+    points = points_of(request, problems, most=MOST_POINTS, otherwise=MOST_POINTS)
+    end = asked_to or (asked_from + timedelta(hours=1) if asked_from else timezone.now() + timedelta(minutes=1))
+    start = asked_from or end - timedelta(hours=1)
     if not problems and not timedelta(0) < end - start <= timedelta(hours=MOST_HOURS, minutes=1):
         problems["to"] = [_("At most %(most)d hours after “from”.") % {"most": MOST_HOURS}]
     if problems:
         raise ValidationError(problems)
-    return start, end, int(points)
+    return start, end, points
 
 
 class GeofenceList(Watches):

@@ -17,6 +17,7 @@ from alerts import events as alerts
 from incidents import events as incidents
 from interop import events as interop
 from interop.models import Scope
+from iot import events as iot
 from patrol import events as patrol
 
 
@@ -60,6 +61,15 @@ def _alert(name: str, about: str | Promise, *values: str) -> EventType:
 
 def _sharing(name: str, about: str | Promise) -> EventType:
     return EventType(name, READ_INCIDENTS, Sight.AGREED, about, ("version", "giver", "receiver"), "agreement", "api-agreement")
+
+
+def _device(name: str, about: str | Promise, *values: str) -> EventType:
+    return EventType(name, Scope.TELEMETRY_READ, Sight.OWNED, about, values, "device")
+
+
+def _anomaly(name: str, about: str | Promise, *values: str) -> EventType:
+    said = ("device", "property", "detector", "severity", "score", "value", "since", "is_synthetic", *values)
+    return EventType(name, Scope.TELEMETRY_READ, Sight.OWNED, about, said, "anomaly", "api-iot-anomaly")
 
 
 def _patrol(name: str, about: str | Promise, *values: str, subject: str = "", link: str = "") -> EventType:
@@ -132,6 +142,20 @@ _ALL = (
     ),
     EventType(patrol.ROAD_CLOSED, READ_PATROL, Sight.PLACED, _("A road was closed."), ("from", "to")),
     EventType(patrol.ROAD_OPENED, READ_PATROL, Sight.PLACED, _("A closed road is open again.")),
+    _device(iot.DEVICE_OFFLINE, _("A device was not heard for three of its cadences."), "code", "last_seen_at"),
+    _device(iot.DEVICE_ONLINE, _("A device is heard again."), "code", "was_offline_s"),
+    _device(
+        iot.DEVICE_FLAPPING, _("A device comes and goes: nothing more is said of it until it holds still."),
+        "code", "outages", "within_min",
+    ),
+    _device(
+        iot.DEVICES_OFFLINE, _("Many devices of a gateway or a governorate went offline at once: none of them is told of by itself."),
+        "count", "of", "gateway", "codes",
+    ),
+    _anomaly(iot.ANOMALY_RAISED, _("A device's readings show an anomaly.")),
+    _anomaly(iot.ANOMALY_WORSENED, _("A device's anomaly became more severe.")),
+    _anomaly(iot.ANOMALY_ACKNOWLEDGED, _("Somebody acknowledged an anomaly.")),
+    _anomaly(iot.ANOMALY_RESOLVED, _("An anomaly is over."), "because"),
     EventType(
         interop.MESSAGE_CORRECTED, Scope.INCIDENTS_WRITE, Sight.OWNED,
         _("A message of your agency that could not go in was corrected by a person."), ("kind", "message_id"), "message",

@@ -90,4 +90,6 @@ _EXAMPLES: dict[str, Any] = {
     "message_id": "KFF-2026-01882", "is_kept": True,
     "name_en": "Police CAD", "name_ar": "نظام الشرطة", "minutes": 30, "since": "2026-11-21T09:00:00+00:00",
     "giver": "police", "receiver": "municipality", "system": "Fire CAD", "error": "timeout", "code": 503,
+    "last_seen_at": "2026-11-21T09:15:00+00:00", "was_offline_s": 900, "outages": 4, "within_min": 60, "of": 12, "gateway": "LORA-GW-3",
+    "codes": ["AIR-17", "AIR-18"], "device": "AIR-17", "property": "temperature", "detector": "threshold", "score": 2.4, "value": 72.5,
 }  # fmt: skip

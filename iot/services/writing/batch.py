@@ -24,6 +24,7 @@ from iot.services.dying import Dead, bury
 from iot.services.judging import FINE, FUTURE, NOT_FINITE, TOO_OLD, Limits, faults_of, flags_of
 from iot.services.writing.known import Known, Limit, Noted
 from iot.stream import EPOCH, Said
+from iot.written import Batch
 
 Why = DeadReading.Why
 WHY = {NOT_FINITE: Why.NOT_FINITE, FUTURE: Why.FUTURE, TOO_OLD: Why.TOO_OLD}
@@ -38,6 +39,7 @@ class Written:
     kept: int
     repeated: int
     dead: int
+    rows: Batch | None = None  # what was written, for those who watch
 
 
 @dataclass
@@ -72,15 +74,18 @@ def write(envelopes: Sequence[Said], *, known: Known) -> Written:
     order = good[np.lexsort((good, at[good], stream[good]))]
     with transaction.atomic(), connection.cursor() as cursor:
         kept = repeated = 0
+        rows = None
         if len(order):
-            kept, repeated, second = _store(cursor, flat, order, stream, at, value, received)
+            quality, kept, repeated, second = _store(cursor, flat, order, stream, at, value, received)
+            devices = np.array([envelopes[flat.place[index]].device_id for index in order.tolist()], np.int64)
+            rows = Batch(stream[order], devices, at[order], value[order], quality, received[order])
             for index, first in second:
                 said = envelopes[flat.place[index]]
                 dead.append(_dead(Why.CONFLICT, said, flat.metric[index], flat.value[index], flat.at[index], kept=first))
         noted = _note_devices(cursor, envelopes, known)
         bury(dead)
     known.note(noted)
-    return Written(kept, repeated, sum(row.n for row in dead))
+    return Written(kept, repeated, sum(row.n for row in dead), rows if kept else None)
 
 
 def _flattened(envelopes: Sequence[Said], known: Known, dead: list[Dead]) -> _Flat:
@@ -118,8 +123,9 @@ def _store(
     at: NDArray[np.int64],
     value: NDArray[np.float64],
     received: NDArray[np.int64],
-) -> tuple[int, int, list[tuple[int, float]]]:
-    """Rows, roll-ups, last values. Returns how many are new, how many were there, and the second values with the first ones."""
+) -> tuple[NDArray[np.int16], int, int, list[tuple[int, float]]]:
+    """Rows, roll-ups, last values. Returns the quality of each, how many are new, how many were there, and the second values with the
+    first ones."""
     s_stream, s_at, s_value, s_received = stream[order], at[order], value[order], received[order]
     # The end of each stream's run is its newest here.
     ends = np.append(np.nonzero(s_stream[1:] != s_stream[:-1])[0], len(order) - 1)
@@ -148,7 +154,7 @@ def _store(
     heads = np.array([low + np.searchsorted(s_at[low : end + 1], s_at[end]) for low, end in zip(begins, ends, strict=True)], np.int64)
     new = (s_at[heads], s_value[heads], quality[heads], s_received[heads])
     cursor.execute(sql.MOVE_LAST, [ids, *(column.tolist() for column in new)])
-    return kept, len(order) - kept - len(second), second
+    return quality, kept, len(order) - kept - len(second), second
 
 
 def _last_of(
