@@ -132,7 +132,9 @@ def test_what_is_wrong_with_a_schedule_is_said_before_the_night(alerting: Any, c
 
 
 def test_an_override_is_made_and_cancelled(alerting: Any, cast: Any) -> None:
-    begun = timezone.now() - timedelta(minutes=1)  # by the clock of the test itself: a form may be five minutes late, a whole suite is later
+    begun = timezone.now() - timedelta(
+        minutes=1
+    )  # by the clock of the test itself: a form may be five minutes late, a whole suite is later
     override = make_override(schedule=alerting.schedule, by=cast.supervisor, user=cast.dispatcher, starts_at=begun, ends_at=NOW + DAY)
     assert on_call_now(schedule_id=alerting.schedule.pk) == [cast.dispatcher.pk]
     cancel_override(override=override, by=cast.supervisor, reason="back early")

@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -26,12 +27,13 @@ from django.db import connection
 
 from iot.decoders.lpr import Sighting
 from iot.decoders.measurement import Measurement
-from iot.models import Device, PlateHour
+from iot.models import Device, PlateHour, RollupHour
 
 SALT_BYTES = 32
 HOUR_S = 3_600
 KEPT_S = 2 * HOUR_S
 TIMEOUT_S = 0.5
+VEHICLES_READ, VEHICLES_DISTINCT, OF_THE_HOUR = "vehicles_read", "vehicles_distinct", "vehicles_distinct_hour"
 
 # A count never falls: Redis may have forgotten.
 _KEEP = """
@@ -110,14 +112,14 @@ def measured(found: Iterable[Sighting], *, device_id: int, now: datetime) -> lis
         by_instant.setdefault(one.at, []).append(one)
     answer: list[Measurement] = []
     for at, here in by_instant.items():
-        answer.append(Measurement("vehicles_read", float(len(here)), at))
-        answer.append(Measurement("vehicles_distinct", float(len({one.token for one in here})), at))
+        answer.append(Measurement(VEHICLES_READ, float(len(here)), at))
+        answer.append(Measurement(VEHICLES_DISTINCT, float(len({one.token for one in here})), at))
     # A message that comes late belongs to an hour whose salt may be gone: it counts as read, and no more.
     of_the_hour = [one for here in by_instant.values() for one in here if one.at is None or hour_of(one.at) == hour_of(now)]
     distinct = _sketched(device_id, [one.token for one in of_the_hour], now) if of_the_hour else None
     if distinct is not None:
         latest = max((one.at or now for one in of_the_hour), default=now)
-        answer.append(Measurement("vehicles_distinct_hour", float(distinct), latest))
+        answer.append(Measurement(OF_THE_HOUR, float(distinct), latest))
     return answer
 
 
@@ -157,6 +159,30 @@ def write_down_plates(*, now: datetime) -> int:
             cursor.execute(_KEEP, columns)
     forget_salts(now)
     return len(columns[0])
+
+
+@dataclass
+class CameraHour:
+    """What one camera read in the hour from ``hour`` on; ``None``: it did not tell that."""
+
+    hour: datetime
+    vehicles_read: int | None = None
+    vehicles_distinct: int | None = None
+
+
+def hours_of(device: Device, *, since: datetime, until: datetime) -> list[CameraHour]:
+    """The hours that begin from ``since`` to before ``until`` and in which the camera told something it is believed, oldest first."""
+    rows = RollupHour.objects.filter(
+        datastream__in=device.datastreams.filter(metric__code__in=(VEHICLES_READ, OF_THE_HOUR)), at__gte=since, at__lt=until, n__gt=0
+    )
+    found: dict[datetime, CameraHour] = {}
+    for metric, at, total, most in rows.order_by("at").values_list("datastream__metric__code", "at", "sum", "max"):
+        hour = found.setdefault(at, CameraHour(at))
+        if metric == VEHICLES_READ:
+            hour.vehicles_read = round(total)
+        else:
+            hour.vehicles_distinct = round(most)
+    return list(found.values())
 
 
 def forget_old_plates(*, now: datetime) -> int:

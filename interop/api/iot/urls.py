@@ -8,6 +8,7 @@ from interop.api.iot.devices import DeviceDetail, DeviceLast, DeviceList, Device
 from interop.api.iot.exports import ReadingsCsv, ReadingsJsonLines, ReadingsParquet
 from interop.api.iot.insights import CameraList, InsightDismiss, InsightList
 from interop.api.iot.metadata import CameraStatusDoor, CrowdDensityDoor, EnvironmentalDoor, MotionDoor
+from interop.api.iot.plate_counts import PlateCamera, PlateZones
 from interop.api.iot.plates import LprHitsDoor
 from interop.api.iot.readings import ReadingsAtOnce
 from interop.api.iot.risk import CrowdCorrelation, RiskDetail, RiskList
@@ -40,6 +41,8 @@ urlpatterns = [
     path("environmental", EnvironmentalDoor.as_view(), name="api-iot-environmental"),
     path("sms/twilio", twilio_sms, name="api-iot-sms-twilio"),
     path("lpr-hits", LprHitsDoor.as_view(), name="api-iot-lpr-hits"),
+    path("plates/zones", PlateZones.as_view(), name="api-iot-plate-zones"),
+    path("plates/cameras/<device_code:code>", PlateCamera.as_view(), name="api-iot-plate-camera"),
     path("rules", SensorRuleList.as_view(), name="api-iot-rules"),
     path("rules/<int:pk>", SensorRuleDetail.as_view(), name="api-iot-rule"),
     path("anomalies", AnomalyList.as_view(), name="api-iot-anomalies"),
