@@ -15,28 +15,16 @@ import sys
 import time
 from collections import deque
 
+from iot.gateways.mqtt_wire import sized, text
+
 BYTES = 200
 AT_ONCE = 2_000
-
-
-def _text(value: str) -> bytes:
-    raw = value.encode()
-    return len(raw).to_bytes(2, "big") + raw
-
-
-def _sized(body: bytes) -> bytes:
-    size, head = len(body), bytearray()
-    while True:
-        size, low = size >> 7, size & 0x7F
-        head.append(low | (0x80 if size else 0))
-        if not size:
-            return bytes(head) + body
 
 
 def connect(host: str, port: int, name: str, password: str) -> socket.socket:
     made = socket.create_connection((host, port), 30)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    made.sendall(b"\x10" + _sized(_text("MQTT") + b"\x04\xc2\x03\x84" + _text(name) + _text(name) + _text(password)))
+    made.sendall(b"\x10" + sized(text("MQTT") + b"\x04\xc2\x03\x84" + text(name) + text(name) + text(password)))
     answer = made.recv(4)
     if answer[:1] != b"\x20" or answer[3]:
         raise SystemExit(f"{name} was refused: {answer.hex()}")
@@ -46,12 +34,12 @@ def connect(host: str, port: int, name: str, password: str) -> socket.socket:
 
 def packet(topic: bytes, mid: int, value: float, at: float) -> bytes:
     said = b'{"metric":"temperature","value":%.2f,"at":%.6f,"site":"' % (value, at)
-    return b"\x32" + _sized(topic + mid.to_bytes(2, "big") + said + b"x" * (BYTES - 2 - len(said)) + b'"}')
+    return b"\x32" + sized(topic + mid.to_bytes(2, "big") + said + b"x" * (BYTES - 2 - len(said)) + b'"}')
 
 
 def main(host: str, port: int, rate: float, seconds: float, accounts: list[tuple[str, str]]) -> dict[str, object]:
     sockets = [connect(host, port, name, password) for name, password in accounts]
-    topics = [_text(f"khareetaty/sensors/{name}/up") for name, _password in accounts]
+    topics = [text(f"khareetaty/sensors/{name}/up") for name, _password in accounts]
     poll = select.epoll()
     devices = {made.fileno(): number for number, made in enumerate(sockets)}
     for handle in devices:

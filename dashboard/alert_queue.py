@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Value, When
@@ -13,13 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from alerts.models import Alert, AlertRule, AlertState, EscalationRun, Level, Occurrence
 from alerts.permissions import may
 from alerts.querysets import AlertQuerySet, is_quiet, paging
-from dashboard.filters import Key, zones_of
-from geography.models import Zone
+from dashboard.filters import Key, ViewersNarrowing
 from incidents.models import Incident
 
 PAGE_SIZE = 100
@@ -61,7 +57,7 @@ def for_rows(alerts: AlertQuerySet, user: User) -> QuerySet[Alert]:
     return ready.prefetch_related(Prefetch("runs", queryset=running, to_attr="open_runs")).order_by("group", "rank", "-id")
 
 
-class QueueFilter(forms.Form):
+class QueueFilter(ViewersNarrowing):
     """``?state=&level=&governorate=&rule=&mine=``. What is not understood is as if it had not been said."""
 
     state = forms.ChoiceField(required=False, choices=STATES, label=gettext_lazy("State"))
@@ -71,15 +67,6 @@ class QueueFilter(forms.Form):
     governorate = Key(label=gettext_lazy("Governorate"))
     rule = Key(label=gettext_lazy("Rule"))
     mine = forms.BooleanField(required=False, label=gettext_lazy("Only those that page me"))
-
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **{"auto_id": "filter-%s", **kwargs})
-        self.viewer = viewer
-
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [], False)}
 
     @property
     def standing(self) -> str:
@@ -105,10 +92,6 @@ class QueueFilter(forms.Form):
             alerts = alerts.filter(paging(self.viewer.pk) | Q(acknowledged_by=self.viewer))
         return alerts
 
-    def query_string(self, **changes: Any) -> str:
-        values = {**self.values, **changes}
-        return urlencode({name: value for name, value in values.items() if value not in (None, "", [], False)}, doseq=True)
-
     @property
     def is_set(self) -> bool:
         return any(not (name == "state" and value == "open") for name, value in self.values.items())
@@ -118,9 +101,6 @@ class QueueFilter(forms.Form):
             {"text": text, "query": self.query_string(state=None if value == "open" else value), "is_here": value == self.standing}
             for value, text in STATES
         ]
-
-    def governorates(self) -> list[Zone]:
-        return zones_of(jurisdiction_of(self.viewer), Zone.Level.GOVERNORATE)
 
     def rules(self) -> list[AlertRule]:
         """Those this person may see, and that ever fired here."""

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import Case, Count, IntegerField, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from accounts.jurisdiction import jurisdiction_of
 from accounts.models import User
 from dashboard.device_values import digits_of
-from dashboard.filters import Key, zones_of
-from geography.models import Zone
+from dashboard.filters import Key, ViewersNarrowing
 from iot.curve import TOP, Curve, Sample, curve, scale
 from iot.models import Anomaly, AnomalySeverity, Detector, RuleFiring
 from iot.querysets import AnomalyQuerySet
@@ -44,7 +40,7 @@ def anomalies_for(user: User) -> AnomalyQuerySet:
     return rows
 
 
-class QueueFilter(forms.Form):
+class QueueFilter(ViewersNarrowing):
     """``?state=&least=&detector=&governorate=``. What is not understood is as if it had not been said."""
 
     state = forms.ChoiceField(required=False, choices=STATES)
@@ -62,15 +58,6 @@ class QueueFilter(forms.Form):
     )
     governorate = Key(label=gettext_lazy("Governorate"))
 
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **{"auto_id": "filter-%s", **kwargs})
-        self.viewer = viewer
-
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
-
     @property
     def standing(self) -> str:
         return str(self.values.get("state", "standing"))
@@ -86,10 +73,6 @@ class QueueFilter(forms.Form):
             anomalies = anomalies.filter(device__governorate=values["governorate"])
         return anomalies
 
-    def query_string(self, **changes: Any) -> str:
-        values = {**self.values, **changes}
-        return urlencode({name: value for name, value in values.items() if value not in (None, "")})
-
     @property
     def is_set(self) -> bool:
         return any(name != "state" for name in self.values)
@@ -99,9 +82,6 @@ class QueueFilter(forms.Form):
             {"text": text, "query": self.query_string(state=None if value == "standing" else value), "is_here": value == self.standing}
             for value, text in STATES
         ]
-
-    def governorates(self) -> list[Zone]:
-        return zones_of(jurisdiction_of(self.viewer), Zone.Level.GOVERNORATE)
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.jurisdiction import jurisdiction_of
 from accounts.models import Agency, User
 from dashboard.device_values import digits_of
-from dashboard.filters import Key, zones_of
-from geography.models import Zone
+from dashboard.filters import Key, ViewersNarrowing
 from iot.models import Datastream, Device, DeviceGroup
 from iot.models.profiles import DeviceKind
 
@@ -54,7 +50,7 @@ def standing_of(name: str, now: datetime) -> Q:
     }[name]
 
 
-class DeviceFilter(forms.Form):
+class DeviceFilter(ViewersNarrowing):
     """``?show=&q=&kind=&governorate=&agency=&group=&order=``. What is not understood is as if it had not been said."""
 
     show = forms.ChoiceField(required=False, choices=STANDINGS, label=_("Shown"))
@@ -64,15 +60,6 @@ class DeviceFilter(forms.Form):
     agency = Key(label=_("Agency"))
     group = Key(label=_("Group"))
     order = forms.ChoiceField(required=False, choices=ORDERS, label=_("Order"))
-
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
-        super().__init__(*args, **{"auto_id": "filter-%s", **kwargs})
-        self.viewer = viewer
-
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
 
     @property
     def standing(self) -> str:
@@ -111,16 +98,9 @@ class DeviceFilter(forms.Form):
         )
         return rows.annotate(worry=worry).order_by("worry", "code")
 
-    def query_string(self, **changes: Any) -> str:
-        values = {**self.values, **changes}
-        return urlencode({name: value for name, value in values.items() if value not in (None, "")})
-
     @property
     def is_set(self) -> bool:
         return any(name not in ("show", "order") for name in self.values)
-
-    def governorates(self) -> list[Zone]:
-        return zones_of(jurisdiction_of(self.viewer), Zone.Level.GOVERNORATE)
 
     def agencies(self) -> list[Agency]:
         return list(Agency.objects.filter(pk__in=devices_for(self.viewer).order_by().values("agency_id")).order_by("slug"))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.jurisdiction import Jurisdiction, jurisdiction_of
-from accounts.models import Agency
+from accounts.models import Agency, User
 from geography.models import Zone
 from incidents.categories import category_name
 from incidents.lifecycle import FINAL, Priority, Severity, State
@@ -41,7 +41,39 @@ class SlugsField(forms.MultipleChoiceField):
         return len(value) <= 32 and value.replace("-", "").replace("_", "").isalnum()
 
 
-class IncidentFilter(forms.Form):
+EMPTY: tuple[Any, ...] = (None, "", [], False)
+
+
+class Narrowing(forms.Form):
+    """What narrows a list, read from the address. What is not understood is as if it had not been said."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "filter-%s", **kwargs})
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What is set and sound."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value not in EMPTY}
+
+    def query_string(self, **changes: Any) -> str:
+        """The address of this selection, with ``changes`` (``None`` takes a value away)."""
+        values = {**self.values, **changes}
+        return urlencode({name: value for name, value in values.items() if value not in EMPTY}, doseq=True)
+
+
+class ViewersNarrowing(Narrowing):
+    """The same for one person, with the choices they have."""
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.viewer = viewer
+
+    def governorates(self) -> list[Zone]:
+        return zones_of(jurisdiction_of(self.viewer), Zone.Level.GOVERNORATE)
+
+
+class IncidentFilter(Narrowing):
     """Reads ``?q=&agency=&governorate=&area=&category=&priority=&severity=&state=&period=&sort=`` without asking the database.
 
     What is left empty narrows nothing, except that ``state`` is ``open``, ``closed``, ``all`` or one state. Every list it is
@@ -70,15 +102,6 @@ class IncidentFilter(forms.Form):
     state = forms.ChoiceField(required=False, choices=[*STANDINGS, *State.choices], label=_("State"))
     period = forms.ChoiceField(required=False, choices=PERIOD_NAMES, label=_("Occurred"))
     sort = forms.ChoiceField(required=False, choices=SORTS, label=_("Order"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"auto_id": "filter-%s", **kwargs})
-
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        """What is set and sound."""
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
 
     # Not "sort" and "state": a template finds the form's fields under those.
     @property
@@ -111,11 +134,6 @@ class IncidentFilter(forms.Form):
             if name in values:
                 incidents = incidents.filter(**{f"{name}__in": values[name]})
         return incidents
-
-    def query_string(self, **changes: Any) -> str:
-        """The address of this selection, with ``changes`` (``None`` takes a value away)."""
-        values = {**self.values, **changes}
-        return urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
 
     @property
     def is_set(self) -> bool:

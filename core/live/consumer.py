@@ -2,71 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 from django.db import DatabaseError
 
 from core.live import pushes
+from core.live.door import GARBAGE, MOST_SOCKETS, NO_LONGER, NO_SUCH_ROOM, SIGNED_OUT, TOO_FAST, TRY_LATER, SocketDoor
 from core.live.hub import Hub
 from core.live.pushes import Room
 
-logger = logging.getLogger("live")
-
-# Why we close. The page comes back by itself after TRY_LATER and TOO_FAST, and stays away after the others.
-GARBAGE, SIGNED_OUT, NO_LONGER, NO_SUCH_ROOM, TOO_FAST, FAILED, TRY_LATER = 4400, 4401, 4403, 4404, 4429, 1011, 1013
 MAX_FRAME = 512
-MOST_SOCKETS = 100  # of one person, in one web process: a page may have two
-FRAMES_A_SECOND, BURST = 20.0, 60.0
 FRESH_S = 1.0
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(SocketDoor):
     """``/ws/live?room=…[&after=…][&lang=…]``. Sends hello, event, beat and reset; understands ``{"t":"resume","after":n}``."""
 
-    session_key = ""
     language = ""
     room_name = ""
 
     def __init__(self) -> None:
         super().__init__()
         self.hub: Hub | None = None
-        self.user: Any = None
         self.room = Room()
         self.position = self.given = 0
         self.rewind_to: int | None = None
         self.must_reset = False
         self.beat = -1
         self.validated_at = 0.0
-        self.allowance, self.counted_at = BURST, time.monotonic()
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.is_closing = False
 
     # --- coming and going ------------------------------------------------------------------------------------------
 
-    async def connect(self) -> None:
-        await self.accept()
+    async def _enter(self) -> int | None:
         hub = Hub.here()
-        try:
-            refusal = await self._enter(hub)
-        except DatabaseError:
-            refusal = TRY_LATER
-        if refusal:
-            await self._end(refusal)
-        else:
-            self._run(self._serve(hub))
-
-    async def _enter(self, hub: Hub) -> int | None:
-        """Take a place in the hub; or the code to close with."""
         asked = parse_qs(self.scope["query_string"].decode("latin1")[:1000])
         self.room_name = asked.get("room", ["all"])[0]
-        self.session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")[:64]
         self.user = await hub.viewer(self.session_key) if self.session_key else None
         if self.user is None:
             return SIGNED_OUT
@@ -85,24 +58,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await hub.look()
         return None
 
-    async def disconnect(self, code: int) -> None:
-        self.is_closing = True
+    def _leave(self) -> None:
         if self.hub is not None:
             self.hub.leave(self)
-        for task in self.tasks:
-            task.cancel()
-
-    async def _end(self, code: int) -> None:
-        if not self.is_closing:
-            self.is_closing = True
-            if self.hub is not None:
-                self.hub.leave(self)
-            await self.close(code)
-
-    def _run(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
     # --- what the page says ----------------------------------------------------------------------------------------
 
@@ -124,12 +82,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.rewind_to = after
         self.hub.tell()
 
-    def _within_rate(self) -> bool:
-        now = time.monotonic()
-        self.allowance = min(BURST, self.allowance + (now - self.counted_at) * FRAMES_A_SECOND) - 1
-        self.counted_at = now
-        return self.allowance >= 0
-
     # --- what the hub says -----------------------------------------------------------------------------------------
 
     def viewer_is(self, user: Any | None) -> None:
@@ -137,8 +89,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self._run(self._end(SIGNED_OUT))
             return
         self.validated_at = time.monotonic()
-        before, self.user = self.user, user
-        if (user.jurisdiction, getattr(user, "role", "")) != (before.jurisdiction, getattr(before, "role", "")):
+        if self._is_moved(user):
             self._run(self._move_with(user))
 
     async def _move_with(self, user: Any) -> None:
@@ -160,28 +111,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.hub is not None:
             self.hub.tell()
 
-    def fail(self) -> None:
-        self._run(self._end(FAILED))
-
     # --- what the page is told: by this task alone -----------------------------------------------------------------
 
-    async def _serve(self, hub: Hub) -> None:
-        try:
-            await self._tell(pushes.hello(head=hub.head, after=self.position))
-            while not self.is_closing:
-                await self._catch_up(hub)
-                if self.beat != hub.beat:
-                    self.beat = hub.beat
-                    await self._tell(pushes.beat(head=self.position, prev=self.given, lag_s=hub.lag_s))
-                if self.rewind_to is None and not self.must_reset and self.position >= hub.head and self.beat == hub.beat:
-                    await hub.changed()
-        except OSError:
-            pass  # the page is gone; disconnect() follows
-        except DatabaseError:
-            await self._end(TRY_LATER)
-        except Exception:
-            logger.exception("a socket failed")
-            await self._end(FAILED)
+    async def _serve(self) -> None:
+        assert self.hub is not None
+        hub = self.hub
+        await self._tell(pushes.hello(head=hub.head, after=self.position))
+        while not self.is_closing:
+            await self._catch_up(hub)
+            if self.beat != hub.beat:
+                self.beat = hub.beat
+                await self._tell(pushes.beat(head=self.position, prev=self.given, lag_s=hub.lag_s))
+            if self.rewind_to is None and not self.must_reset and self.position >= hub.head and self.beat == hub.beat:
+                await hub.changed()
 
     async def _catch_up(self, hub: Hub) -> None:
         if self.rewind_to is not None:

@@ -13,15 +13,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
 from aiocoap.numbers.codes import Code
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from OpenSSL import SSL
 
 from core.errors import NotFound
@@ -29,7 +29,7 @@ from iot.decoders.cbor_form import CborForm, body_of
 from iot.decoders.errors import Undecodable
 from iot.gateways.coap_dtls import DtlsServer, Session
 from iot.gateways.coap_wire import CBOR, JSON, OCTETS, Exchange, NotCoap, Refused, Request, Wire
-from iot.gateways.tcp_work import CERTIFICATE, Verdict, alive, judge_all
+from iot.gateways.together import CERTIFICATE, Together, Verdict, alive, end_thread, judge_all
 from iot.services.credentials import fingerprint_of, who_certifies
 from iot.services.networks import facts_apart
 from iot.services.senders import Sender
@@ -40,8 +40,6 @@ logger = logging.getLogger("telemetry")
 
 DOOR = "coap"
 PATH = ("r",)
-GATHER_S = 0.008
-MOST_TOGETHER = 4_000
 MOST_EARLY = 8  # datagrams of a session whose certificate is being looked up
 MOST_HELD = 32 << 20  # bytes of bodies in blocks, of all sessions
 LOOK_EVERY_S = 1.0
@@ -101,10 +99,8 @@ class CoapGateway:
         self.server: DtlsServer | None = None
         self._open: dict[Session, Connection] = {}
         self._held: dict[Connection, int] = {}
-        self._waiting: deque[Said] = deque()
-        self._came = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._work = ThreadPoolExecutor(1, thread_name_prefix="coap-work")
+        self.together = Together(self._judge, self._answer, door=DOOR)
         self._keys = ThreadPoolExecutor(1, thread_name_prefix="coap-keys")
 
     async def run(self, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None) -> None:
@@ -117,16 +113,15 @@ class CoapGateway:
         )
         self.server, server.counts = server, self.counts
         started(transport.get_extra_info("sockname")[1])
-        tasks = [asyncio.create_task(one) for one in (self._work_off(), self._look(), server.look())]
+        tasks = [asyncio.create_task(one) for one in (self.together.work_off(), self._look(), server.look())]
         await stop.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained(), 5)
         for task in tasks:
             task.cancel()
         server.close()
-        for pool in (self._work, self._keys):
-            await loop.run_in_executor(pool, connections.close_all)
-            pool.shutdown(wait=True)
+        await self.together.close()
+        await end_thread(self._keys)
 
     # -- who ------------------------------------------------------------------------------------------------------------------------------
 
@@ -203,8 +198,7 @@ class CoapGateway:
         if body is None:
             connection.answer(request.exchange, Code.CONTINUE)
             return
-        self._waiting.append(Said(connection, request.exchange, request.format, body))
-        self._came.set()
+        self.together.put(Said(connection, request.exchange, request.format, body))
 
     def _body(self, connection: Connection, request: Request) -> bytes | None:
         if connection.word:
@@ -217,29 +211,14 @@ class CoapGateway:
             raise Refused(Code.METHOD_NOT_ALLOWED)
         if request.format not in (None, JSON, CBOR, OCTETS):
             raise Refused(Code.UNSUPPORTED_CONTENT_FORMAT, "format")
-        is_full = len(self._waiting) >= MOST_TOGETHER * 2
-        if is_full or (request.exchange.block is not None and sum(self._held.values()) > MOST_HELD):
+        if self.together.is_behind or (request.exchange.block is not None and sum(self._held.values()) > MOST_HELD):
             raise Refused(Code.SERVICE_UNAVAILABLE, "later", LATER_S)
         return connection.wire.whole(request)
 
-    async def _work_off(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._came.wait()
-            if len(self._waiting) < MOST_TOGETHER:
-                await asyncio.sleep(GATHER_S)  # company for the offer: it costs a write to the disk
-            batch = [self._waiting.popleft() for _n in range(min(len(self._waiting), MOST_TOGETHER))]
-            if not self._waiting:
-                self._came.clear()
-            try:
-                verdicts = await loop.run_in_executor(self._work, self._judge, batch)
-            except Exception:
-                # The outermost loop of a worker: said with its traceback, and gone on from. Nothing was acknowledged.
-                logger.exception("a batch of %d messages failed", len(batch))
-                verdicts = [Verdict("later")] * len(batch)
-            for said, verdict in zip(batch, verdicts, strict=True):
-                self.counts[verdict.code or "taken"] += 1
-                said.connection.say(said.exchange, verdict)
+    def _answer(self, batch: Sequence[Said], verdicts: Sequence[Verdict]) -> None:
+        for said, verdict in zip(batch, verdicts, strict=True):
+            self.counts[verdict.code or "taken"] += 1
+            said.connection.say(said.exchange, verdict)
 
     def _judge(self, batch: list[Said]) -> list[Verdict]:
         close_old_connections()
@@ -270,7 +249,7 @@ class CoapGateway:
         return read if read.rows <= MOST_ROWS else Verdict("too_long", refused=f"more than {MOST_ROWS} readings")
 
     async def _drained(self) -> None:
-        while self._waiting or any(one.answer is None for connection in self._open.values() for one in connection.wire.exchanges.values()):
+        while self.together or any(one.answer is None for connection in self._open.values() for one in connection.wire.exchanges.values()):
             await asyncio.sleep(0.01)
 
 

@@ -77,9 +77,9 @@ class Wire:
         flags = (0x80 if self.user else 0) | (0x40 if self.password else 0)
         kept, most, longest = self.kept_s.to_bytes(4, "big"), self.most.to_bytes(2, "big"), LONGEST.to_bytes(4, "big")
         properties = b"\x11" + kept + b"\x21" + most + b"\x27" + longest
-        body = _text("MQTT") + bytes([5, flags]) + KEEPALIVE_S.to_bytes(2, "big") + _sized(properties) + _text(self.client_id)
-        body += (_text(self.user) if self.user else b"") + (_text(self.password) if self.password else b"")
-        self._send(bytes([CONNECT]) + _sized(body))
+        body = text("MQTT") + bytes([5, flags]) + KEEPALIVE_S.to_bytes(2, "big") + sized(properties) + text(self.client_id)
+        body += (text(self.user) if self.user else b"") + (text(self.password) if self.password else b"")
+        self._send(bytes([CONNECT]) + sized(body))
         answer = self._await(CONNACK)
         if len(answer) < 2 or answer[1]:
             code = answer[1] if len(answer) > 1 else 0x80
@@ -88,15 +88,15 @@ class Wire:
 
     def subscribe(self, filters: Sequence[str]) -> None:
         """At QoS 1. What an earlier session kept may come before the answer; ``read`` gives it out."""
-        rows = b"".join(_text(name) + b"\x01" for name in filters)
-        self._send(bytes([SUBSCRIBE]) + _sized(self._next().to_bytes(2, "big") + b"\x00" + rows))
+        rows = b"".join(text(name) + b"\x01" for name in filters)
+        self._send(bytes([SUBSCRIBE]) + sized(self._next().to_bytes(2, "big") + b"\x00" + rows))
         answer = self._await(SUBACK)
         if refused := [name for name, code in zip(filters, answer[-len(filters) :], strict=False) if code >= 0x80]:
             raise Lost(f"the broker lets us not read {', '.join(refused)}")
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
-        rows = b"".join(_text(name) for name in filters)
-        self._send(bytes([UNSUBSCRIBE]) + _sized(self._next().to_bytes(2, "big") + b"\x00" + rows))
+        rows = b"".join(text(name) for name in filters)
+        self._send(bytes([UNSUBSCRIBE]) + sized(self._next().to_bytes(2, "big") + b"\x00" + rows))
         self._await(UNSUBACK)
 
     def leave(self, *, for_good: bool = False) -> None:
@@ -128,7 +128,7 @@ class Wire:
         """At QoS 1; ``answered`` gets its number when the broker has it."""
         mid = self._next()
         properties = b"\x02" + max(expires_s, 1).to_bytes(4, "big")
-        self._send(b"\x32" + _sized(_text(topic) + mid.to_bytes(2, "big") + _sized(properties) + payload))
+        self._send(b"\x32" + sized(text(topic) + mid.to_bytes(2, "big") + sized(properties) + payload))
         return mid
 
     def keep_alive(self) -> None:
@@ -244,7 +244,7 @@ def _size_at(data: bytes, at: int) -> tuple[int | None, int]:
     raise Lost("the broker does not speak MQTT")
 
 
-def _sized(body: bytes) -> bytes:
+def sized(body: bytes) -> bytes:
     size, head = len(body), bytearray()
     while True:
         size, low = size >> 7, size & 0x7F
@@ -253,6 +253,6 @@ def _sized(body: bytes) -> bytes:
             return bytes(head) + body
 
 
-def _text(value: str) -> bytes:
+def text(value: str) -> bytes:
     raw = value.encode()
     return len(raw).to_bytes(2, "big") + raw

@@ -1,6 +1,6 @@
 """Sensors that keep a TCP connection: who they are first, then lines of JSON or small binary frames, each answered when it is on the disk.
 
-One loop holds every connection. What all of them said within some milliseconds is judged and offered together (``GATHER_S``), in a thread,
+One loop holds every connection. What all of them said within some milliseconds is judged and offered together (``together``), in a thread,
 and answered when the stream has it. Whoever says more than is being worked off is read no further until it is: nothing waits in memory
 without bound. See docs/iot.md for the lines and the frame, docs/decisions/0292 for why.
 """
@@ -14,15 +14,16 @@ import socket
 import ssl
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import orjson
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from iot.gateways import tcp_frame
-from iot.gateways.tcp_work import CERTIFICATE, Message, Verdict, alive, judge
+from iot.gateways.tcp_messages import DOOR, Message, judge
+from iot.gateways.together import CERTIFICATE, Together, Verdict, alive, end_thread
 from iot.services.credentials import fingerprint_of, who_certifies, who_shows
 from iot.services.senders import Sender
 
@@ -33,8 +34,6 @@ LONGEST_HELLO = 512
 HELLO_WITHIN_S = 5.0
 WHOLE_WITHIN_S = 30.0  # a line or a frame that was begun
 READ_WITHIN_S = 30.0  # our answers
-GATHER_S = 0.008
-MOST_TOGETHER = 4_000
 MOST_WAITING = 512  # messages of one connection; beyond it nothing is read
 MOST_UNKNOWN = 500  # connections that have not said who they are
 PER_DEVICE = 2
@@ -144,12 +143,12 @@ class Connection(asyncio.Protocol):
         del buffer[:start]
         if start:
             self.begun_at = time.monotonic()
-        if self.waiting >= MOST_WAITING or self.gateway.is_behind:
+        if self.waiting >= MOST_WAITING or self.gateway.together.is_behind:
             self._hold()
 
     def _one(self, message: Message[Connection]) -> None:
         self.waiting += 1
-        self.gateway.put(message)
+        self.gateway.together.put(message)
 
     # -- what is answered ----------------------------------------------------------------------------------------------------------------
 
@@ -179,7 +178,7 @@ class Connection(asyncio.Protocol):
             self.gateway.held.add(self)
 
     def let_go(self) -> None:
-        if self.is_paused and not self.transport.is_closing() and not self.gateway.is_behind:
+        if self.is_paused and not self.transport.is_closing() and not self.gateway.together.is_behind:
             self.is_paused = False
             self.gateway.held.discard(self)
             self.transport.resume_reading()
@@ -210,12 +209,9 @@ class TcpGateway:
         self.open: dict[Connection, None] = {}
         self.held: set[Connection] = set()
         self._of: defaultdict[int, deque[Connection]] = defaultdict(deque)
-        self._waiting: deque[Message[Connection]] = deque()
         self._unknown = 0
-        self._came = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        # One thread works, so that what a device says keeps its order; another looks keys up.
-        self._work = ThreadPoolExecutor(1, thread_name_prefix="tcp-work")
+        self.together: Together[Message[Connection]] = Together(judge, self._answer, door=DOOR)
         self._keys = ThreadPoolExecutor(1, thread_name_prefix="tcp-keys")
 
     async def run(self, stop: asyncio.Event, started: Callable[[int], None] = lambda port: None) -> None:
@@ -223,7 +219,7 @@ class TcpGateway:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: Connection(self), self.host, self.port, ssl=self.tls, backlog=512)
         started(server.sockets[0].getsockname()[1])
-        worker, looker = asyncio.create_task(self._work_off()), asyncio.create_task(self._look())
+        worker, looker = asyncio.create_task(self.together.work_off()), asyncio.create_task(self._look())
         await stop.wait()
         server.close()
         looker.cancel()
@@ -235,13 +231,8 @@ class TcpGateway:
         worker.cancel()
         for connection in list(self.open):
             connection.close()
-        for pool in (self._work, self._keys):
-            await loop.run_in_executor(pool, connections.close_all)
-            pool.shutdown(wait=True)
-
-    @property
-    def is_behind(self) -> bool:
-        return len(self._waiting) >= MOST_TOGETHER * 2
+        await self.together.close()
+        await end_thread(self._keys)
 
     def admits(self, connection: Connection) -> bool:
         self.open[connection] = None
@@ -258,10 +249,6 @@ class TcpGateway:
                 mine.remove(connection)
             if not mine:
                 del self._of[connection.sender.device_id]
-
-    def put(self, message: Message[Connection]) -> None:
-        self._waiting.append(message)
-        self._came.set()
 
     def ask(self, connection: Connection, secret: str = "", *, certificate: bytes = b"") -> None:
         task = asyncio.create_task(self._ask(connection, secret, certificate))
@@ -291,31 +278,14 @@ class TcpGateway:
 
     # -- the work ------------------------------------------------------------------------------------------------------------------------
 
-    async def _work_off(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._came.wait()
-            if len(self._waiting) < MOST_TOGETHER:
-                await asyncio.sleep(GATHER_S)  # company for the offer: it costs a write to the disk
-            batch = [self._waiting.popleft() for _n in range(min(len(self._waiting), MOST_TOGETHER))]
-            if not self._waiting:
-                self._came.clear()
-            try:
-                verdicts: list[Verdict] = await loop.run_in_executor(self._work, judge, batch)
-            except Exception:
-                # The outermost loop of a worker: said with its traceback, and gone on from. Nothing was acknowledged.
-                logger.exception("a batch of %d messages failed", len(batch))
-                verdicts = [Verdict("later")] * len(batch)
-            self._answer(batch, verdicts)
-
-    def _answer(self, batch: list[Message[Connection]], verdicts: list[Verdict]) -> None:
+    def _answer(self, batch: Sequence[Message[Connection]], verdicts: Sequence[Verdict]) -> None:
         answers: defaultdict[Connection, list[bytes]] = defaultdict(list)
         for message, verdict in zip(batch, verdicts, strict=True):
-            answers[message.connection].append(verdict.frame(message.raw) if message.is_frame else verdict.line())
+            answers[message.connection].append(message.answer(verdict))
             self.counts[verdict.code or "taken"] += 1
         for connection, said in answers.items():
             connection.answered(len(said), b"".join(said))
-        if self.held and not self.is_behind:
+        if self.held and not self.together.is_behind:
             for connection in list(self.held):
                 if connection.waiting < MOST_WAITING // 2 and not connection.stuck_at:
                     connection.let_go()

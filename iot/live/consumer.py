@@ -3,66 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 from django.db import DatabaseError
 
-from core.live.consumer import BURST, FAILED, FRAMES_A_SECOND, GARBAGE, MOST_SOCKETS, NO_LONGER, SIGNED_OUT, TOO_FAST, TRY_LATER
+from core.live.door import GARBAGE, MOST_SOCKETS, NO_LONGER, SIGNED_OUT, TOO_FAST, TRY_LATER, SocketDoor
 from core.live.hub import Hub
 from iot.live.hub import RoomsHub
 from iot.live.outbox import Outbox, control_frame
 from iot.live.rooms import Room, room_for
 from iot.permissions import may_see_devices
 
-logger = logging.getLogger("live")
-
 MAX_FRAME = 8_192
 MOST_ROOMS = 50
 
 
-class RoomsConsumer(AsyncWebsocketConsumer):
+class RoomsConsumer(SocketDoor):
     """``/ws/iot/?room=…``. Understands ``{"join": [room]}``, ``{"leave": [room]}`` and ``{"resume": {room: last seq}}``; sends readings,
     status, joined, left, replayed, resync_required, gone and beat."""
 
-    session_key = ""
     language = "en"
 
     def __init__(self) -> None:
         super().__init__()
-        self.user: Any = None
         self.rooms: dict[str, Room] = {}
         self.outbox = Outbox()
         self.hub: RoomsHub | None = None
         self._something = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._is_closing = False
-        self._allowance, self._counted_at = BURST, time.monotonic()
         self._asking = asyncio.Lock()
 
     # --- coming and going ----------------------------------------------------------------------------------------------------------------
 
-    async def connect(self) -> None:
-        await self.accept()
-        try:
-            refusal = await self._enter()
-        except DatabaseError:
-            refusal = TRY_LATER
-        if refusal:
-            await self._end(refusal)
-        else:
-            self._run(self._serve())
-
     async def _enter(self) -> int | None:
         viewers = Hub.here()
         asked = parse_qs(self.scope["query_string"].decode("latin1")[:4_000])
-        self.session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")[:64]
         self.user = await viewers.viewer(self.session_key) if self.session_key else None
         if self.user is None:
             return SIGNED_OUT
@@ -77,32 +54,15 @@ class RoomsConsumer(AsyncWebsocketConsumer):
         await self._join(asked.get("room", []))
         return None
 
-    async def disconnect(self, code: int) -> None:
-        self._is_closing = True
-        self._depart()
-        for task in self._tasks:
-            task.cancel()
-
-    def _depart(self) -> None:
+    def _leave(self) -> None:
         Hub.here().leave(self)
         if self.hub is not None:
             self.hub.depart(self)
 
-    async def _end(self, code: int) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            self._depart()
-            await self.close(code)
-
-    def _run(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # --- what the page says --------------------------------------------------------------------------------------------------------------
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self._is_closing or self.hub is None:
+        if self.is_closing or self.hub is None:
             return
         said = _said(text_data)
         if said is None or not self._within_rate():
@@ -135,20 +95,13 @@ class RoomsConsumer(AsyncWebsocketConsumer):
                 await self.hub.enter(self, room)
         self.wake()
 
-    def _within_rate(self) -> bool:
-        now = time.monotonic()
-        self._allowance = min(BURST, self._allowance + (now - self._counted_at) * FRAMES_A_SECOND) - 1
-        self._counted_at = now
-        return self._allowance >= 0
-
     # --- what is said of its viewer (core.live.hub.Socket) -------------------------------------------------------------------------------
 
     def viewer_is(self, user: Any | None) -> None:
         if user is None:
             self._run(self._end(SIGNED_OUT))
             return
-        before, self.user = self.user, user
-        if (user.jurisdiction, getattr(user, "role", "")) != (before.jurisdiction, getattr(before, "role", "")):
+        if self._is_moved(user):
             self._run(self._look_at_rooms(user))
 
     async def _look_at_rooms(self, user: Any) -> None:
@@ -171,9 +124,6 @@ class RoomsConsumer(AsyncWebsocketConsumer):
     def start_over(self) -> None:
         """The log of events was set back: readings do not stand in it."""
 
-    def fail(self) -> None:
-        self._run(self._end(FAILED))
-
     # --- what the page is told: by this task alone ---------------------------------------------------------------------------------------
 
     def wake(self) -> None:
@@ -181,19 +131,13 @@ class RoomsConsumer(AsyncWebsocketConsumer):
 
     async def _serve(self) -> None:
         assert self.hub is not None
-        try:
-            while not self._is_closing:
-                await self._something.wait()
-                self._something.clear()
-                while self.outbox and not self._is_closing:
-                    for frame in self.outbox.take(self.hub.head):
-                        # Waits while the page does not read: meanwhile the outbox keeps the latest of each stream, and nothing more.
-                        await self.send(text_data=frame.decode())
-        except OSError:
-            pass  # the page is gone; disconnect() follows
-        except Exception:
-            logger.exception("a socket of rooms failed")
-            await self._end(FAILED)
+        while not self.is_closing:
+            await self._something.wait()
+            self._something.clear()
+            while self.outbox and not self.is_closing:
+                for frame in self.outbox.take(self.hub.head):
+                    # Waits while the page does not read: meanwhile the outbox keeps the latest of each stream, and nothing more.
+                    await self.send(text_data=frame.decode())
 
 
 def _said(text: str | None) -> dict[str, Any] | None:

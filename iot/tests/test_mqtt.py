@@ -21,7 +21,7 @@ from core.limits import Rate, limiter
 from core.models import Event
 from iot.ca import Authority
 from iot.gateways.mqtt import SensorGateway
-from iot.gateways.mqtt_wire import Lost, Wire, _sized
+from iot.gateways.mqtt_wire import Lost, Wire, sized
 from iot.models import DeadReading, Device, DeviceCommand, DeviceCredential, DeviceProfile, Metric, Reading
 from iot.services import (
     issue_certificate,
@@ -39,7 +39,7 @@ from iot.services.commands import take_commands
 from iot.services.outages import note_gone, sweep
 from iot.services.speaking import write_down_limited
 from iot.services.taking import read_messages
-from iot.stream import StreamFull, stream_of
+from iot.stream import Envelope, offer, stream_of
 from iot.tests.mqtt_broker import beside, broker, by_certificate, by_password, certified, gateway, layout, read_again, until, work
 
 __all__ = ["beside", "broker", "gateway", "layout"]
@@ -246,17 +246,15 @@ def test_a_flooding_device_is_limited_and_counted_and_others_are_unharmed(beside
     assert write_down_limited(now=sensors.now) == 3_000 - kept and why(sensors.salmiya) == {Why.TOO_MANY: 3_000 - kept}
 
 
-def test_nothing_is_acknowledged_while_the_stream_is_full(salmiya, gateway, sensors, monkeypatch, drain):
+def test_nothing_is_acknowledged_while_the_stream_is_full(salmiya, gateway, sensors, settings, drain):
     """The gateway is killed while it waits; the next one gets the same messages."""
     salmiya.say({"metric": "temperature", "value": 5})
     gateway.stop.set()
 
-    def full(_envelopes):
-        raise StreamFull
-
-    with monkeypatch.context() as patched:
-        patched.setattr("iot.gateways.mqtt.offer", full)
-        assert gateway.step(wait_s=5) == 0
+    settings.IOT_STREAM_MOST = 1
+    assert offer([Envelope(sensors.sharq.pk, "http", timezone.now(), (), {})])
+    assert gateway.step(wait_s=5) == 0
+    settings.IOT_STREAM_MOST = 100_000
     gateway.wire.close()
     gateway.stop.clear()
     gateway.start()
@@ -473,7 +471,7 @@ def test_packets_cut_anywhere_are_put_together_again():
     packets = b""
     for number, payload in enumerate((b"", b"x" * 120, b"y" * 20_000), start=1):
         body = len(topic).to_bytes(2, "big") + topic + number.to_bytes(2, "big") + b"\x00" + payload
-        packets += b"\x32" + _sized(body) + b"\xd0\x00"
+        packets += b"\x32" + sized(body) + b"\xd0\x00"
     for size in (1, 2, 3, 7, 997):
         wire._inbox, wire._rest = [], b""
         for at in range(0, len(packets), size):

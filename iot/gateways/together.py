@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Sequence
+import logging
+import signal
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-import orjson
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 
-from core.errors import NotFound
 from core.limits import limiter
-from iot.decoders.errors import Undecodable
-from iot.gateways import tcp_frame
 from iot.models import DeadReading, Device, DeviceCredential
 from iot.services.dying import Dead, bury
 from iot.services.senders import Sender
-from iot.services.speaking import MOST_ROWS, Read, dead_rows, limit_of, note_many_limited, read_body
+from iot.services.speaking import Read, dead_rows, limit_of, note_many_limited
 from iot.stream import Envelope, StreamAway, StreamFull, offer
 
-DOOR = "tcp"
+logger = logging.getLogger("telemetry")
+
+GATHER_S = 0.008
+MOST_TOGETHER = 4_000
+AGAIN_S = 10.0
 CERTIFICATE = "certificate:"  # before the fingerprint of one, where others have a key
 Kinds = DeviceCredential.Kind
 Why = DeadReading.Why
@@ -43,22 +47,7 @@ class Said(Protocol):
     def raw(self) -> bytes: ...
 
 
-class Wire(Protocol):
-    sender: Sender | None
-    metrics: tuple[str, ...]
-
-
 S = TypeVar("S", bound=Said)
-W = TypeVar("W", bound=Wire)
-
-
-@dataclass(slots=True)
-class Message(Generic[W]):
-    """A whole line, or a whole frame."""
-
-    connection: W
-    raw: bytes
-    is_frame: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +63,70 @@ class Verdict:
             return f"ERR {self.code}\n".encode()
         return f"OK {self.taken}{' ' + self.refused if self.refused else ''}\n".encode()
 
-    def frame(self, raw: bytes) -> bytes:
-        return tcp_frame.answer(tcp_frame.seq_of(raw), self.code, self.taken)
+
+class Together(Generic[S]):
+    """The one queue of a gateway. Its messages are judged some milliseconds' worth at a time, in one thread, so that what a device says
+    keeps its order; ``answer`` is called in the loop with what was judged."""
+
+    def __init__(self, judge: Callable[[list[S]], list[Verdict]], answer: Callable[[list[S], list[Verdict]], None], *, door: str) -> None:
+        self._judge, self._answer = judge, answer
+        self._waiting: deque[S] = deque()
+        self._came = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{door}-work")
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def is_behind(self) -> bool:
+        return len(self._waiting) >= MOST_TOGETHER * 2
+
+    def put(self, message: S) -> None:
+        self._waiting.append(message)
+        self._came.set()
+
+    async def work_off(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._came.wait()
+            if len(self._waiting) < MOST_TOGETHER:
+                await asyncio.sleep(GATHER_S)  # company for the offer: it costs a write to the disk
+            batch = [self._waiting.popleft() for _n in range(min(len(self._waiting), MOST_TOGETHER))]
+            if not self._waiting:
+                self._came.clear()
+            try:
+                verdicts = await loop.run_in_executor(self._thread, self._judge, batch)
+            except Exception:
+                # The outermost loop of a worker: said with its traceback, and gone on from. Nothing was acknowledged.
+                logger.exception("a batch of %d messages failed", len(batch))
+                verdicts = [Verdict("later")] * len(batch)
+            self._answer(batch, verdicts)
+
+    async def close(self) -> None:
+        await end_thread(self._thread)
 
 
-def judge(messages: Sequence[Message[W]]) -> list[Verdict]:
-    return judge_all(messages, door=DOOR, read=_read)
+async def end_thread(pool: ThreadPoolExecutor) -> None:
+    """End a pool of one thread together with its connection to the database."""
+    await asyncio.get_running_loop().run_in_executor(pool, connections.close_all)
+    pool.shutdown(wait=True)
+
+
+async def until_told_to_stop(serve: Callable[[asyncio.Event], Awaitable[None]], *, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; a port that cannot be had is tried again every ten seconds."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        try:
+            await serve(stop)
+        except OSError as error:
+            logger.warning("port %d cannot be had (%s); again in %.0f s", port, error, AGAIN_S)
+            try:
+                await asyncio.wait_for(stop.wait(), AGAIN_S)
+            except TimeoutError:
+                continue
 
 
 def judge_all(messages: Sequence[S], *, door: str, read: Callable[[S, Sender, datetime], Read | Verdict]) -> list[Verdict]:
@@ -133,26 +180,6 @@ def _verdict(read: Read) -> Verdict:
     if read.wrong and not read.measurements:
         return Verdict(read.wrong[0][1].value)
     return Verdict("", len(read.measurements), f"refused {len(read.wrong)} {read.wrong[0][1].value}" if read.wrong else "")
-
-
-def _read(message: Message[W], sender: Sender, now: datetime) -> Read | Verdict:
-    try:
-        if not message.is_frame:
-            read = read_body(orjson.loads(message.raw), sender=sender, now=now)
-        else:
-            found = tcp_frame.read(message.raw, message.connection.metrics)
-            at = found[0].at
-            body = {"at": at.timestamp() if at is not None else None, "values": {one.metric: one.value for one in found}}
-            read = read_body(body, sender=sender, now=now)
-    except orjson.JSONDecodeError:
-        return Verdict("unreadable", refused="not JSON")
-    except tcp_frame.BadCrc as error:
-        return Verdict("crc", refused=error.reason)
-    except Undecodable as error:
-        return Verdict("unreadable", refused=error.reason)
-    except NotFound:
-        return Verdict("no_such_device", refused="it names another device")
-    return read if read.rows <= MOST_ROWS else Verdict("too_long", refused=f"more than {MOST_ROWS} readings")
 
 
 def _allowed(senders: Sequence[Sender | None], reads: Sequence[Read | Verdict]) -> Counter[int]:
