@@ -1,7 +1,8 @@
 """One hub a web process: it follows what the writers tell, and hands each page what its rooms hold and its viewer may see.
 
-Nothing is asked of the database for a reading. What is asked, every few seconds and while there are pages, is which devices the rooms hold
-and how they stand; a device that left a viewer's jurisdiction is told to them no more from then on.
+Nothing is asked of the database for a reading. Which devices the rooms hold and how they stand is asked when a bell says that it changed
+(``iot/standing.py``), and now and then in case a bell was not heard; a device that left a viewer's jurisdiction is told to them no more
+from then on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -22,13 +23,16 @@ from redis.exceptions import RedisError
 
 from core.live.hub import Hub
 from iot.live.outbox import Outbox, Update, control_frame, readings_frame
-from iot.live.rooms import DeviceFact, Known, Room, StreamFact, look_up, streams_of
+from iot.live.rooms import DeviceFact, Known, Room, StreamFact, facts_of, look_up, streams_of
 from iot.quality import names_of
+from iot.standing import Bell
 from iot.written import AsyncFollower, Batch
 
 logger = logging.getLogger("live")
 
-REFRESH_S = 5.0
+LOOK_S = 30.0  # at the latest: the net beneath the bell
+REST_S = 0.1  # between two looks: many rings in a row are one look
+WIDE_REST_S = 1.0  # after one at everything: a thousand new devices are no thousand looks
 BEAT_S = 15.0
 BLOCK_MS = 1_000
 AGAIN_S = 1.0
@@ -60,6 +64,8 @@ class RoomsHub:
         self._replay: deque[tuple[int, Batch]] = deque()
         self._replay_rows = 0
         self._floor = 0  # everything behind this number is in the memory
+        self._stood: dict[int, int] = {}  # devices whose standing was told since, and at which number
+        self._bell = Bell()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_open = asyncio.Event()
 
@@ -77,7 +83,7 @@ class RoomsHub:
         self._everyone.add(page)
         if not self._tasks:
             self._is_open.clear()
-            self._tasks = [asyncio.create_task(work()) for work in (self._follow, self._refresh, self._beat)]
+            self._tasks = [asyncio.create_task(work()) for work in (self._follow, self._look, self._bell.listen, self._beat)]
         with contextlib.suppress(TimeoutError):  # without Redis there are rooms all the same, and nothing in them
             async with asyncio.timeout(3):
                 await self._is_open.wait()
@@ -96,7 +102,9 @@ class RoomsHub:
         if room.name not in self._rooms:
             self._rooms[room.name] = room
             found = await Hub.here().ask(lambda: look_up([room]))
-            self._learn(Known({**self._known.members, **found.members}, {**self._known.devices, **found.devices}))
+            before = self._known.devices
+            self._learn(Known({**self._known.members, **found.members}, {**before, **found.devices}))
+            self._tell_standing(before, found.devices)  # others may watch them already, and not have heard of it yet
         self.pages[room.name].add(page)
         page.rooms[room.name] = room
         page.outbox.tell(control_frame("joined", room.name, seq=self.head, devices=len(self._seen_by(page, room.name))))
@@ -134,6 +142,10 @@ class RoomsHub:
             at = _now()
             for seq, rows in updates:
                 page.outbox.tell(readings_frame(name, seq, at, rows))
+            # At the same number it may have been told before or after: told twice it says the same.
+            for pk in self._visible(page.user.jurisdiction, members):
+                if self._stood.get(pk, -1) >= after:
+                    page.outbox.stand(name, pk, _standing_frame(name, self._known.devices[pk], self._stood[pk], at))
         page.wake()
 
     def _seen_by(self, page: Page, name: str) -> frozenset[int]:
@@ -184,6 +196,7 @@ class RoomsHub:
         self.head = self._floor = number
         self._replay.clear()
         self._replay_rows = 0
+        self._stood.clear()
 
     async def _take(self, batches: list[Batch], number: int, *, has_gap: bool) -> None:
         if has_gap:
@@ -260,23 +273,37 @@ class RoomsHub:
 
     # --- what runs beside ----------------------------------------------------------------------------------------------------------------
 
-    async def _refresh(self) -> None:
+    async def _look(self) -> None:
+        """At those of whom the bell said that they stand otherwise; at everything when it said so, and when it was silent for long."""
         while True:
-            await asyncio.sleep(REFRESH_S)
-            rooms = list(self._rooms.values())
+            rung = await self._bell.heard(within_s=LOOK_S)
             try:
-                known = await Hub.here().ask(lambda rooms=rooms: look_up(rooms))  # type: ignore[misc]
+                if named := rung.devices & self._rooms_of.keys():
+                    await self._look_at(named)
+                if rung.is_wide:
+                    await self._look_at_all()
             except (DatabaseError, InterfaceError):
-                continue
+                pass  # the look after this one finds it
             except Exception:
                 logger.exception("the rooms' devices could not be looked at")
-                continue
-            # A room that was entered meanwhile stays as it was found then.
-            late = {name: members for name, members in self._known.members.items() if name in self._rooms and name not in known.members}
-            facts = {pk: self._known.devices[pk] for members in late.values() for pk in members}
-            before = self._known.devices
-            self._learn(Known({**late, **known.members}, {**facts, **known.devices}))
-            self._tell_standing(before)
+            await asyncio.sleep(WIDE_REST_S if rung.is_wide else REST_S)
+
+    async def _look_at(self, devices: frozenset[int]) -> None:
+        facts = await Hub.here().ask(lambda: facts_of(devices))
+        before = self._known.devices
+        # A page may have left meanwhile, and its devices with it.
+        self._known = Known(self._known.members, {**before, **{pk: fact for pk, fact in facts.items() if pk in before}})
+        self._tell_standing(before, devices & self._rooms_of.keys())
+
+    async def _look_at_all(self) -> None:
+        rooms = list(self._rooms.values())
+        known = await Hub.here().ask(lambda: look_up(rooms))
+        # A room that was entered meanwhile stays as it was found then.
+        late = {name: members for name, members in self._known.members.items() if name in self._rooms and name not in known.members}
+        facts = {pk: self._known.devices[pk] for members in late.values() for pk in members}
+        before = self._known.devices
+        self._learn(Known({**late, **known.members}, {**facts, **known.devices}))
+        self._tell_standing(before, self._rooms_of)
 
     def _learn(self, known: Known) -> None:
         self._known = known
@@ -286,20 +313,19 @@ class RoomsHub:
                 rooms_of[pk].append(name)
         self._rooms_of = dict(rooms_of)
 
-    def _tell_standing(self, before: Any) -> None:
-        """Devices that went, came back, or whose state was changed."""
+    def _tell_standing(self, before: Mapping[int, DeviceFact], devices: Iterable[int]) -> None:
+        """Devices that went, came back, went into maintenance or whose state was changed."""
         at = _now()
-        for pk, names in self._rooms_of.items():
-            fact: DeviceFact = self._known.devices[pk]
-            old: DeviceFact | None = before.get(pk)
-            if old is None or (old.status, old.state) == (fact.status, fact.state):
+        for pk in devices:
+            fact, old = self._known.devices[pk], before.get(pk)
+            if old is None or old.standing == fact.standing:
                 continue
-            for name in names:
-                data = {"device": fact.code, "status": fact.status, "state": fact.state}
-                frame = control_frame("status", name, seq=self.head, at=at, data=data)
+            self._stood[pk] = self.head
+            for name in self._rooms_of[pk]:
+                frame = _standing_frame(name, fact, self.head, at)
                 for page in self.pages.get(name, ()):
                     if page.user.jurisdiction.admits(agency_id=fact.agency_id, governorate_id=fact.governorate_id):
-                        page.outbox.tell(frame)
+                        page.outbox.stand(name, pk, frame)
                         page.wake()
 
     async def _beat(self) -> None:
@@ -315,6 +341,13 @@ class RoomsHub:
         self._known, self._rooms_of, self._streams = Known({}, {}), {}, {}
         self._replay.clear()
         self._replay_rows = 0
+        self._stood.clear()
+
+
+def _standing_frame(room: str, fact: DeviceFact, seq: int, at: str) -> bytes:
+    until = fact.maintenance_until
+    data = {"device": fact.code, "status": fact.status, "state": fact.state, "maintenance_until": until.isoformat() if until else None}
+    return control_frame("status", room, seq=seq, at=at, data=data)
 
 
 def _now() -> str:

@@ -46,17 +46,27 @@ class Outbox:
         self._frames: deque[Update] = deque()
         self._controls: deque[bytes] = deque(maxlen=4 * MOST_FRAMES)
         self._merged: dict[str, _Merged] = {}
+        self._standing: dict[tuple[str, int], bytes] = {}  # of each device in each room the latest
         self._lost: set[str] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._frames or self._controls or self._merged or self._lost)
+        return bool(self._frames or self._controls or self._standing or self._merged or self._lost)
 
     def __len__(self) -> int:
         """How many things are held: what a test of bounds looks at."""
-        return len(self._frames) + len(self._controls) + sum(len(merged.rows) for merged in self._merged.values())
+        merged = sum(len(one.rows) for one in self._merged.values())
+        return len(self._frames) + len(self._controls) + len(self._standing) + merged
 
     def tell(self, frame: bytes) -> None:
         self._controls.append(frame)
+
+    def stand(self, room: str, device_id: int, frame: bytes) -> None:
+        """How a device stands now: of one that comes and goes while the page does not read, the latest."""
+        if room in self._lost:
+            return
+        self._standing[room, device_id] = frame
+        if len(self._standing) > MOST_STREAMS:
+            self.lose(room)
 
     def put(self, update: Update) -> None:
         if update.room in self._lost:
@@ -71,6 +81,7 @@ class Outbox:
     def forget(self, room: str) -> None:
         """Nothing more of this room, not even what waits."""
         self._frames = deque(update for update in self._frames if update.room != room)
+        self._standing = {key: frame for key, frame in self._standing.items() if key[0] != room}
         self._merged.pop(room, None)
         self._lost.discard(room)
 
@@ -85,6 +96,8 @@ class Outbox:
         self._controls.clear()
         found += [control_frame("resync_required", room, seq=head) for room in sorted(self._lost)]
         self._lost.clear()
+        found += self._standing.values()
+        self._standing.clear()
         found += [update.frame for update in self._frames]
         self._frames.clear()
         found += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
@@ -25,6 +26,11 @@ class DeviceFact(NamedTuple):
     governorate_id: int | None
     state: str
     status: str
+    maintenance_until: datetime | None
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        return self.state, self.status, self.maintenance_until
 
 
 class StreamFact(NamedTuple):
@@ -100,7 +106,12 @@ def look_up(rooms: Collection[Room]) -> Known:
 
 
 def _rows(devices: QuerySet[Any]) -> QuerySet[Any]:
-    return devices.order_by("pk").values_list("pk", "code", "agency_id", "governorate_id", "state", "status")
+    return devices.order_by("pk").values_list("pk", "code", "agency_id", "governorate_id", "state", "status", "maintenance_until")
+
+
+def facts_of(devices: Collection[int]) -> dict[int, DeviceFact]:
+    """Of these, also of those that were retired meanwhile."""
+    return {row[0]: DeviceFact(*row[1:]) for row in _rows(Device.objects.filter(pk__in=devices))}
 
 
 def streams_of(stream_ids: Collection[int]) -> dict[int, StreamFact]:

@@ -21,6 +21,7 @@ from geography.services import place_of
 from iot import events
 from iot.models import Device, DeviceCredential, DeviceGroup, DeviceProfile
 from iot.permissions import Actor, require
+from iot.standing import ring
 
 State = Device.State
 IDENTITIES = ("dev_eui", "imei", "msisdn", "mac")
@@ -115,6 +116,7 @@ def change_device(*, device: Device, by: Actor | None, changes: Mapping[str, Any
     after = {name: _plain(getattr(device, name)) for name in before}
     if after != before:
         audit.record("device.change", obj=device, by=by, before=before, after=after)
+    ring([device.pk], is_wide=not changes.keys().isdisjoint({"location", "groups"}))
     return device
 
 
@@ -159,6 +161,7 @@ def _move(device: Device, to: str, event: str, verb: str, by: Actor | None, reas
         setattr(device, name, value)
     audit.record(verb, obj=device, by=by, before={"state": before}, after={"state": to}, reason=reason)
     publish(event, subject=device, data={"code": device.code}, agency_id=device.agency_id, governorate_id=device.governorate_id)
+    ring([device.pk], is_wide=to == State.RETIRED)
     return device
 
 
@@ -168,6 +171,7 @@ def _saved(device: Device, *, by: Actor | None, verb: str, **facts: Any) -> None
     said = {"code": device.code, "profile": device.profile.code, "state": device.state}
     audit.record(verb, obj=device, by=by, after={**said, **facts})
     publish(events.DEVICE_REGISTERED, subject=device, data=said, agency_id=device.agency_id, governorate_id=device.governorate_id)
+    ring([device.pk], is_wide=True)
 
 
 def _checked(device: Device) -> None:

@@ -22,6 +22,7 @@ from iot import events
 from iot.analytics import fleet
 from iot.models import Device, DeviceOutage
 from iot.models.devices import LEAST_MISSED_S
+from iot.standing import ring
 from iot.stream import stream_of
 
 MANY = 10  # so many of one gateway or governorate at once, and a third of those in use there, are one announcement
@@ -77,6 +78,7 @@ def sweep(*, now: datetime) -> Swept:
     said = _gone(went, now) + _returned(back, now)
     _hold_still(now)
     publish_many(said)
+    ring(becomes)
     return Swept(len(went), len(back), sum(event.type == events.DEVICE_FLAPPING for event in said))
 
 

@@ -4,7 +4,7 @@
  *   const rooms = followRooms(["device:AIR-001"], { onFrame, onResync, onState });
  *
  * onFrame(frame)   {room, seq, at, type: "readings", data: [{device, metric, at, value, unit, quality}], skipped} or
- *                  {room, seq, at, type: "status", data: {device, status, state}}. `skipped` readings were passed over because the page was slow:
+ *                  {room, seq, at, type: "status", data: {device, status, state, maintenance_until}}. `skipped` readings were passed over because the page was slow:
  *                  what it is told is then the latest of each metric.
  * onResync(room)   something was missed that cannot be told again: ask for what the page shows.
  * onState(state)   as live.js tells it: {state: "live" | "stale", since, reason}.
