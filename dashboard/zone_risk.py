@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from dashboard.charts import Tick
+from dashboard.risk_history import Figures, History, Moment, figures, history
 from geography.models import Zone
 from iot.models import CrowdResult, ZoneRisk
 from iot.models.profiles import DeviceKind
@@ -25,7 +25,6 @@ from iot.words import PARTS, note_of
 SPANS = {"day": (timedelta(days=1), gettext_lazy("Day")), "week": (timedelta(days=7), gettext_lazy("Week"))}
 MOST_MOMENTS = 2_100
 STALE = timedelta(minutes=20)
-Pairs = Sequence[tuple[datetime, float | None]]
 
 
 @dataclass(frozen=True)
@@ -155,6 +154,8 @@ class ZonePage:
             raise Http404(_("This zone has no sensors you may see."))
         self.person, self.row, self.all = person, chosen[0], rows
         self.span = span if span in SPANS else "day"
+        self.now = timezone.now()
+        self.since = self.now - SPANS[self.span][0]
         self.head = Row(self.row)
 
     @property
@@ -186,19 +187,22 @@ class ZonePage:
         ]  # fmt: skip
 
     @cached_property
-    def moments(self) -> list[tuple[datetime, float | None]]:
+    def moments(self) -> list[Moment]:
         """Scores as they were written, the last one held until it was last looked at."""
-        since = timezone.now() - SPANS[self.span][0]
         mine = self.visible.filter(agency=self.row.agency_id)
-        before = mine.filter(at__lte=since).order_by("-at").values_list("at", "score")[:1]
-        rows = list(mine.filter(at__gt=since).order_by("-at").values_list("at", "score")[:MOST_MOMENTS])[::-1]
-        started = [(since, score) for _at, score in before]
-        return [*started, *rows, (self.row.checked_at, self.row.score)]
+        before = mine.filter(at__lte=self.since).order_by("-at").values_list("at", "score", "points")[:1]
+        rows = list(mine.filter(at__gt=self.since).order_by("-at").values_list("at", "score", "points")[:MOST_MOMENTS])[::-1]
+        started = [Moment(self.since, score, points) for _at, score, points in before]
+        now = Moment(self.row.checked_at, self.row.score, self.row.points)
+        return [*started, *(Moment(*row) for row in rows), now]
 
     @property
-    def chart(self) -> ScoreChart | None:
-        now = timezone.now()
-        return score_chart(self.moments, start=now - SPANS[self.span][0], end=now) if len(self.moments) > 1 else None
+    def chart(self) -> History | None:
+        return history(self.moments, start=self.since, end=self.now) if len(self.moments) > 1 else None
+
+    @property
+    def figures(self) -> Figures:
+        return figures(self.moments, start=max(self.since, self.moments[0].at), end=self.now)
 
     @cached_property
     def crowds(self) -> list[CrowdResult]:
@@ -211,55 +215,3 @@ def _line(line: Mapping[str, Any], named: Named) -> Line:
     return Line(
         named, datetime.fromtimestamp(line["at"], UTC), None if until is None else datetime.fromtimestamp(until, UTC), line["points"]
     )
-
-
-@dataclass(frozen=True)
-class ScoreChart:
-    """Coordinates inside a view box; a score stands until the next was written, so its line is a stair."""
-
-    width: float
-    height: float
-    left: float
-    right: float
-    lines: tuple[str, ...]
-    y_ticks: tuple[Tick, ...]
-    x_ticks: tuple[tuple[float, datetime], ...]
-
-    @property
-    def label_x(self) -> float:
-        return self.left - 6
-
-    @property
-    def caption_y(self) -> float:
-        return self.height - 4
-
-
-def score_chart(moments: Pairs, *, start: datetime, end: datetime, width: float = 640, height: float = 180) -> ScoreChart:
-    """The whole hundred when it is needed, else the half or quarter that holds the highest, so that small things are seen; from 0 always.
-
-    >>> from datetime import UTC, datetime
-    >>> at = [datetime(2026, 1, 1, h, tzinfo=UTC) for h in (0, 12, 23)]
-    >>> chart = score_chart([(at[0], 10.0), (at[1], None), (at[2], 20.0)], start=at[0], end=at[2])
-    >>> len(chart.lines), [tick.label for tick in chart.y_ticks]
-    (2, ['0', '12.5', '25'])
-    """
-    top, bottom, left, right = 10.0, height - 22, 36.0, width - 12
-    highest = max((score for _at, score in moments if score is not None), default=0.0)
-    roof = next(most for most in (25.0, 50.0, 100.0) if highest <= most)
-    span = max((end - start).total_seconds(), 1.0)
-
-    def x(at: datetime) -> float:
-        return round(left + (right - left) * min(max((at - start).total_seconds() / span, 0.0), 1.0), 1)
-
-    def y(score: float) -> float:
-        return round(bottom - (bottom - top) * score / roof, 1)
-
-    lines: list[list[str]] = [[]]
-    for (at, score), until in zip(moments, [*(at for at, _score in moments[1:]), moments[-1][0]], strict=True):
-        if score is None:
-            lines.append([])
-            continue
-        lines[-1] += [f"{x(at):g},{y(score):g}", f"{x(until):g},{y(score):g}"]
-    ticks = tuple(Tick(y(roof * share), f"{roof * share:g}") for share in (0.0, 0.5, 1.0))
-    moves = [start + (end - start) * share for share in (0.1, 0.35, 0.6, 0.85)]
-    return ScoreChart(width, height, left, right, tuple(" ".join(one) for one in lines if one), ticks, tuple((x(at), at) for at in moves))

@@ -8,6 +8,7 @@ its rows are committed, so the stream's length is what waits; readings are count
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import DomainError
 from iot.decoders.measurement import Measurement
+from iot.doors import KEPT_S, base_key, door_of
 
 READINGS = "readings"
 GROUP = "writers"
@@ -29,13 +31,20 @@ DEAD_MOST = 10_000  # entries of the dead-letter stream; the oldest go first
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# KEYS: the stream, its count. ARGV: the most that may wait, then pairs of how many readings and an entry. All or nothing.
+# KEYS: the stream, its count, the doors' counts. ARGV: the most that may wait, how long counts are kept (s), how many doors, of each its
+# name, messages and readings, then pairs of how many readings and an entry. All or nothing.
 _OFFER = """
-local coming = 0
-for i = 2, #ARGV, 2 do coming = coming + tonumber(ARGV[i]) end
+local coming, first = 0, 4 + 3 * tonumber(ARGV[3])
+for i = first, #ARGV, 2 do coming = coming + tonumber(ARGV[i]) end
 local waiting = tonumber(redis.call('GET', KEYS[2]) or '0')
 if waiting > 0 and waiting + coming > tonumber(ARGV[1]) then return -1 end
-for i = 2, #ARGV, 2 do redis.call('XADD', KEYS[1], '*', 'n', ARGV[i], 'e', ARGV[i + 1]) end
+for i = first, #ARGV, 2 do redis.call('XADD', KEYS[1], '*', 'n', ARGV[i], 'e', ARGV[i + 1]) end
+local minute = string.format('%s:%.0f', KEYS[3], math.floor(tonumber(redis.call('TIME')[1]) / 60))
+for i = 4, first - 1, 3 do
+  redis.call('HINCRBY', minute, ARGV[i] .. ':messages', ARGV[i + 1])
+  redis.call('HINCRBY', minute, ARGV[i] .. ':readings', ARGV[i + 2])
+end
+redis.call('EXPIRE', minute, ARGV[2])
 return redis.call('INCRBY', KEYS[2], coming)
 """
 # KEYS: the stream, its count. ARGV: the group, then pairs of an id and how many readings it held. Only what was still there is counted off.
@@ -149,13 +158,21 @@ class Stream:
 
     def offer(self, envelopes: Iterable[Envelope]) -> int:
         """Put them all on the stream, or none. Returns how many readings wait now; raises ``StreamFull`` and ``StreamAway``."""
-        arguments: list[Any] = [settings.IOT_STREAM_MOST]
-        for count, raw in pack(envelopes):
-            arguments += (count, raw)
-        if len(arguments) == 1:
+        all_of_it = list(envelopes)
+        if not all_of_it:
             return 0
+        messages, readings = Counter[str](), Counter[str]()
+        for envelope in all_of_it:
+            door = door_of(envelope.door)
+            messages[door] += 1
+            readings[door] += len(envelope.measurements)
+        arguments: list[Any] = [settings.IOT_STREAM_MOST, KEPT_S, len(messages)]
+        for door in messages:
+            arguments += (door, messages[door], readings[door])
+        for count, raw in pack(all_of_it):
+            arguments += (count, raw)
         try:
-            waiting = int(self._offer(keys=[self.name, self.count_name], args=arguments))
+            waiting = int(self._offer(keys=[self.name, self.count_name, base_key()], args=arguments))
         except redis.RedisError as error:
             raise StreamAway from error
         if waiting < 0:

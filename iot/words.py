@@ -22,6 +22,19 @@ PARTS: Mapping[str, str | Promise] = {
     GAPS: gettext_lazy("Sensors away"),
 }
 
+# The doors of ``iot.doors``, as people call them.
+DOORS: Mapping[str, str | Promise] = {
+    "http": "HTTP",
+    "partner": gettext_lazy("Partners, HTTP"),
+    "mqtt": "MQTT",
+    "frigate": gettext_lazy("Camera recorders, MQTT"),
+    "tcp": "TCP",
+    "coap": "NB-IoT, CoAP",
+    "lorawan": "LoRaWAN",
+    "sms": "SMS",
+    "other": gettext_lazy("Others"),
+}
+
 
 def note_of(note: Mapping[str, Any]) -> str:
     """What a score cannot know, as a sentence."""

@@ -13,6 +13,7 @@ from dashboard.device_values import written
 from iot.analytics.battery import Battery
 from iot.models import Device
 from iot.quality import labels_of
+from iot.words import DOORS
 
 register = template.Library()
 
@@ -21,6 +22,11 @@ register = template.Library()
 def measured(value: float | None, digits: int | None = None) -> str:
     """As many figures as mean something: 0.0312, 3.21, 412.5, 1,012; or with so many decimals, as its neighbours in a table have."""
     return written(value, digits)
+
+
+@register.filter
+def door_label(name: str) -> str:
+    return str(DOORS.get(name, name))
 
 
 @register.filter

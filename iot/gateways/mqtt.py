@@ -144,7 +144,7 @@ class SensorGateway:
             return 0  # told to stop: the broker delivers it again
         self._note_gone(left, heard)
         if taken.limited:
-            note_many_limited(taken.limited)
+            note_many_limited(taken.limited, door=DOOR)
         self._bury(taken.dead)
         self.wire.acknowledge([message.mid for message, _code, _kind in named])
         self._count(taken, len(named))

@@ -50,7 +50,7 @@ def take(said: list[tuple[str, list[Measurement]]], taken: Taken, *, speakers: S
             taken.dead.append(Dead(DOOR, Why.NOT_IN_USE, b"", now, speaker.sender.device_id))
         elif measurements:
             try:
-                allow(speaker.sender, readings=len(measurements))
+                allow(speaker.sender, readings=len(measurements), door=DOOR)
             except TooMany:  # counted by it
                 continue
             taken.envelopes.append(Envelope(speaker.sender.device_id, DOOR, now, measurements))

@@ -166,7 +166,7 @@ def judge_all(messages: Sequence[S], *, door: str, read: Callable[[S, Sender, da
     except (StreamFull, StreamAway):
         return [verdict if verdict.code else Verdict("later") for verdict in verdicts]
     if limited:
-        note_many_limited(limited)
+        note_many_limited(limited, door=door)
     if dead:
         try:
             close_old_connections()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,8 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from iot.doors import note
 from iot.models import DeadReading
 from iot.services import statements as sql
+from iot.stream import stream_of
 
 MOST_RAW = 1_024
 
@@ -55,6 +58,10 @@ def bury(dead: Iterable[Dead]) -> None:
     ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql.BURY, columns)
+        refused: Counter[str] = Counter()
+        for row in rows:
+            refused[row.door] += row.n
+        transaction.on_commit(lambda: note(stream_of().client, refused, "refused"), robust=True)
 
 
 def _kept(row: Dead) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from iot.doors import Tally, tallies
 from iot.stream import READINGS, stream_of
 
 WRITER_IDLE_S = 60  # a consumer that has asked for nothing for so long is no writer any more
@@ -39,14 +40,26 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Door:
+    """What came in by it, of all agencies: in the last full minute, and in the last hour."""
+
+    name: str
+    minute: Tally
+    hour: Tally
+
+
+@dataclass(frozen=True)
 class Feeds:
     rows: Sequence[Feed]
+    doors: Sequence[Door] = ()
     is_away: bool = False
 
 
 def feeds(kinds: Sequence[str] = (READINGS,)) -> Feeds:
     """Raises ``redis.RedisError`` while Redis is away."""
-    return Feeds([_of(stream_of(kind).standing()) for kind in kinds])
+    counted = tallies(stream_of(kinds[0]).client)
+    doors = [Door(name, minute, hour) for name, (minute, hour) in counted.items()]
+    return Feeds([_of(stream_of(kind).standing()) for kind in kinds], doors)
 
 
 def _of(standing: dict[str, Any]) -> Feed:

@@ -62,7 +62,7 @@ def take_uplink(*, network: DeviceNetwork, device: Device, uplink: Uplink, serve
     if not sender.may_speak:
         bury([Dead(DOOR, Why.NOT_IN_USE, b"", now, device.pk)])
         return Outcome("not_in_use", refused=1)
-    allow(sender, readings=1)
+    allow(sender, readings=1, door=DOOR)
     with transaction.atomic():
         # Its row is locked until the frame is on the disk: two copies that come at once are one after the other.
         held, _made = LoraSession.objects.select_for_update().get_or_create(device=device)

@@ -32,7 +32,7 @@ def take_in_all(told: Sequence[Told], *, door: str, now: datetime, counted: int 
         one.read = read_body({**one.facts, "readings": one.rows}, sender=one.sender, now=now)
         try:
             if one.read.rows > counted:
-                allow(one.sender, readings=one.read.rows - counted)
+                allow(one.sender, readings=one.read.rows - counted, door=door)
         except TooMany as refusal:
             one.too_many = refusal
             continue

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 from core.errors import DomainError, Invalid, NotFound
 from core.limits import Rate, limiter
 from iot.decoders.measurement import Measurement
+from iot.doors import note
 from iot.models import DeadReading, Device
 from iot.services.dying import Dead, bury
 from iot.services.senders import Sender
@@ -76,27 +77,23 @@ def limit_of(sender: Sender) -> tuple[str, Rate]:
     return f"iot:{sender.device_id}", Rate(sender.most_per_min, max(sender.most_per_min, MOST_ROWS))
 
 
-def allow(sender: Sender, *, readings: int) -> None:
+def allow(sender: Sender, *, readings: int, door: str) -> None:
     """Count them against the device's own limit, or raise ``TooMany``. At least one full batch may come at once: a backlog is no flood."""
     bucket, rate = limit_of(sender)
     answer = limiter.take(bucket, rate, calls=readings)
     if not answer.allowed:
-        note_limited(sender.device_id, readings)
+        note_many_limited({sender.device_id: readings}, door=door)
         raise TooMany(answer.wait_s)
 
 
-def note_limited(device_id: int, readings: int) -> None:
-    """In Redis: a device that floods us makes no row a message."""
-    note_many_limited({device_id: readings})
-
-
-def note_many_limited(readings: Mapping[int, int]) -> None:
-    """So many of each device were more than its limit."""
+def note_many_limited(readings: Mapping[int, int], *, door: str) -> None:
+    """So many of each device were more than its limit. In Redis: a device that floods us makes no row a message."""
     with contextlib.suppress(redis.RedisError):  # they are refused all the same
         pipeline = stream_of().client.pipeline(transaction=False)
         for device_id, n in readings.items():
             pipeline.hincrby(f"{settings.IOT_STREAM_PREFIX}:{LIMITED}", str(device_id), n)
         pipeline.execute()
+    note(stream_of().client, {door: sum(readings.values())}, "limited")
 
 
 def take_in(body: Any, *, sender: Sender, door: str, now: datetime) -> Read:
@@ -105,7 +102,7 @@ def take_in(body: Any, *, sender: Sender, door: str, now: datetime) -> Read:
     if read.rows > MOST_ROWS:
         raise Invalid(_("Send 1 to %(limit)d readings.") % {"limit": MOST_ROWS})
     if read.rows > 1:
-        allow(sender, readings=read.rows - 1)  # the door took one before it read the body
+        allow(sender, readings=read.rows - 1, door=door)  # the door took one before it read the body
     if read.measurements or read.facts:
         offer([Envelope(sender.device_id, door, now, read.measurements, read.facts)])
     bury(dead_rows(read, sender, door, now))

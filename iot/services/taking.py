@@ -94,7 +94,7 @@ def _take(taken: Taken, speaker: Speaker, payload: bytes, door: str, now: dateti
         return
     if rows > 1:
         try:
-            allow(sender, readings=rows - 1)
+            allow(sender, readings=rows - 1, door=door)
         except TooMany:  # counted by it
             taken.limited[sender.device_id] += 1
             return

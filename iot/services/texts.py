@@ -38,7 +38,7 @@ def hear_text(
     if not sender.may_speak:
         bury([Dead(DOOR, Why.NOT_IN_USE, b"", now, device.pk)])
         return Outcome("not_in_use", refused=1)
-    allow(sender, readings=1)
+    allow(sender, readings=1, door=DOOR)
     with transaction.atomic():
         # The row holds a second delivery back until this one is done; taken back with everything else if the stream does not take it.
         _heard, is_new = HeardMessage.objects.get_or_create(network=provider[:24], message_id=message_id[:128], defaults={"at": now})

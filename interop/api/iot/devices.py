@@ -184,7 +184,7 @@ class DeviceReadings(Sees):
         if not sender.may_speak:
             sorry = _("This device is not in use: somebody has to approve it.")
             return problem_response(status=409, code="not_in_use", detail=sorry, request=request)
-        allow(sender, readings=1)
+        allow(sender, readings=1, door="partner")
         return taken(request, sender, "partner")
 
 

@@ -86,7 +86,7 @@ class MetadataIn(APIView):
     def post(self, request: Request) -> Response:
         caller: Any = request.auth
         if isinstance(caller, Sender):
-            allow(caller, readings=1)  # before the body is read: a flood of broken ones is a flood
+            allow(caller, readings=1, door="http")  # before the body is read: a flood of broken ones is a flood
         body = request.data
         rows = body["rows"] if isinstance(body, Mapping) and "rows" in body else body if isinstance(body, list) else [body]
         if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_ROWS:

@@ -75,7 +75,7 @@ class LprHitsDoor(MetadataIn):
         caller: Any = request.auth
         now = timezone.now()
         if isinstance(caller, Sender):
-            allow(caller, readings=1)
+            allow(caller, readings=1, door="http")
         body = request.data
         found: list[Sighting] = []
         reason = ""
