@@ -29,6 +29,12 @@ class DeviceQuerySet(ScopedQuerySet):
         return self.select_related("profile", "agency", "governorate", "area").defer("governorate__boundary", "area__boundary")
 
 
+class NetworkQuerySet(ScopedQuerySet):
+    def let_in_by_broker(self) -> Self:
+        """Those in use that have an account at the broker."""
+        return self.filter(is_active=True).exclude(broker_digest="")
+
+
 class OfDeviceQuerySet(ScopedQuerySet):
     """Rows that belong to a device and are seen by whoever sees it."""
 

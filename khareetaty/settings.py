@@ -304,6 +304,7 @@ IOT_DEVICES_KNOWN_S = env.float("IOT_DEVICES_KNOWN_S", default=2)  # how long th
 IOT_MINUTES_KEEP_DAYS = env.int("IOT_MINUTES_KEEP_DAYS", default=90)  # roll-ups of a minute
 IOT_HOURS_KEEP_DAYS = env.int("IOT_HOURS_KEEP_DAYS", default=1_830)  # of an hour; those of a day are kept
 IOT_MQTT_SHARED = env.bool("IOT_MQTT_SHARED", default=False)  # several gateways split the load; not with Mosquitto 2.0 (decision 0285)
+IOT_NETWORK_MOST_PER_MIN = env.int("IOT_NETWORK_MOST_PER_MIN", default=6_000)  # messages of one LoRaWAN server by MQTT
 MQTT_CA_FILE = env("MQTT_CA_FILE", default="")  # who signed the broker's certificate, where MQTT_URL is mqtts://; empty: the system's list
 IOT_CA_DIR = Path(env("IOT_CA_DIR", default="") or VAR_DIR / "ca")  # the authority of devices' certificates, made there on first need
 IOT_CA_CERTIFICATE = env("IOT_CA_CERTIFICATE", default="")  # PEM, and its key: a site's own authority instead

@@ -1,12 +1,13 @@
 """The private MQTT broker. The system's own is never touched.
 
-It listens at four ports of this machine, each with its own accounts and rules, so that a name at one of them means nothing at another:
+It listens at five ports of this machine, each with its own accounts and rules, so that a name at one of them means nothing at another:
 
 * inside: our own programs, by password, without rules. A list of rules would make Mosquitto 2.0 forget, at the first reload after a start,
   what it keeps for a program that is away (decision 0285).
 * trackers: GPS devices and the fleet systems and camera servers that speak for others, by password.
 * sensors over TLS: by a certificate of our own authority; its common name is the device's code. A revoked one is refused.
 * sensors: by a password of the device's own, for those that have no certificate.
+* networks over TLS: LoRaWAN servers that speak for devices, by a password of their own, under their own prefix alone.
 
 A sensor writes and reads under its own name alone; what it is called here is what its certificate or its password says.
 """
@@ -30,6 +31,7 @@ from deploy.local.layout import HOST, Layout, write_private
 from deploy.local.services import StartFailed
 from iot.ca import Authority
 from iot.ca.passwords import hashed
+from iot.decoders import lorawan_topics
 
 GATEWAY, FEEDER, CAMERAS = "gateway", "feeder", "frigate"
 RESERVED = frozenset({GATEWAY, FEEDER, CAMERAS})
@@ -46,6 +48,11 @@ pattern write khareetaty/sensors/%u/status
 pattern write khareetaty/sensors/%u/ack
 pattern read khareetaty/sensors/%u/down
 """
+NETWORK_RULES = "".join(
+    f"pattern {may} {lorawan_topics.ROOT}%u/{name}\n"
+    for may, names in (("write", lorawan_topics.WRITTEN), ("read", lorawan_topics.READ))
+    for name in names
+)
 RENEW_BEFORE = timedelta(days=30)
 # What nobody fetches is written to the disk every few seconds and kept for a week.
 SETTINGS = {
@@ -81,6 +88,7 @@ class Mosquitto:
         self.inside_port = layout.port("mosquitto_inside", in_use_by_us=running)
         self.sensor_port = layout.port("mosquitto_sensors", in_use_by_us=running)
         self.tls_port = layout.port("mosquitto_tls", in_use_by_us=running)
+        self.network_port = layout.port("mosquitto_networks", in_use_by_us=running)
 
     @property
     def gateway_url(self) -> str:
@@ -129,6 +137,7 @@ class Mosquitto:
         write_private(self.inside_accounts, f"{GATEWAY}:{hashed(own['mqtt_gateway_password'])}\n")
         write_private(self.folder / "rules", TRACKER_RULES)
         write_private(self.sensors / "rules", SENSOR_RULES)
+        write_private(self.sensors / "network-rules", NETWORK_RULES)
         self._certify()
         write_private(self.configuration, self._configured())
         self.pid_file.unlink(missing_ok=True)
@@ -150,6 +159,7 @@ class Mosquitto:
         # ends the old one.
         own_session = {"use_username_as_clientid": "true", "allow_anonymous": "false"}
         of_sensor = {"acl_file": self.sensors / "rules", **own_session}
+        shown = {"certfile": self.sensors / "server.pem", "keyfile": self.sensors / "server.key", "tls_version": "tlsv1.2"}
         listeners: list[tuple[int, dict[str, object]]] = [
             (self.inside_port, {"password_file": self.inside_accounts, "allow_anonymous": "false"}),
             (self.port, {"password_file": self.accounts, **own_session, "acl_file": self.folder / "rules"}),
@@ -157,10 +167,13 @@ class Mosquitto:
             (
                 self.tls_port,
                 {
-                    "cafile": self.sensors / "ca.pem", "certfile": self.sensors / "server.pem", "keyfile": self.sensors / "server.key",
-                    "crlfile": self.sensors / "crl.pem", "require_certificate": "true", "use_identity_as_username": "true",
-                    "tls_version": "tlsv1.2", **of_sensor,
+                    "cafile": self.sensors / "ca.pem", "crlfile": self.sensors / "crl.pem", "require_certificate": "true",
+                    "use_identity_as_username": "true", **shown, **of_sensor,
                 },
+            ),
+            (
+                self.network_port,
+                {**shown, "password_file": self.sensors / "networks", "acl_file": self.sensors / "network-rules", **own_session},
             ),
         ]  # fmt: skip
         lines = [f"{key} {value}" for key, value in general.items()]
@@ -183,8 +196,9 @@ class Mosquitto:
         listed = self.sensors / "crl.pem"
         if not is_ours or not listed.exists():
             write_private(listed, authority.revocations([], now=now).decode())
-        if not (self.sensors / "accounts").exists():
-            write_private(self.sensors / "accounts", "")
+        for name in ("accounts", "networks"):
+            if not (self.sensors / name).exists():
+                write_private(self.sensors / name, "")
 
     def stop(self) -> None:
         pid = self.server()

@@ -6,9 +6,7 @@ ends it. An address is called only where the guard of webhooks lets it be. See d
 
 from __future__ import annotations
 
-import base64
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,29 +20,18 @@ from core.outbound import BadUrl, Guard, check_url
 from core.sealing import CannotOpen, unseal
 from iot.models import DeviceCommand, DeviceNetwork, LoraSession
 from iot.services.commands import note_not_sent, note_sent, take_commands
-from iot.services.lorawan import OURS, remember_downlink
+from iot.services.downlinks import CannotSend, Downlink, chirpstack_item, downlink_of, goes_by_broker, ttn_row
+from iot.services.lorawan import remember_downlink
 
 logger = logging.getLogger("telemetry")
-MOST_BYTES = 242  # the longest frame of LoRaWAN
 TIMEOUT_S = 10.0
 Kind = DeviceNetwork.Kind
 
 
-class CannotSend(Exception):
-    """Why, in a sentence for whoever asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Downlink:
-    port: int
-    data: bytes
-    is_confirmed: bool
-
-
 def send_downlinks(*, now: datetime, most: int = 20) -> int:
-    """Hand over what waits; how many were taken by their server."""
+    """Hand over what waits and does not go by the broker; how many were taken by their server."""
     sent = 0
-    for command in take_commands(transport=DeviceCommand.Transport.LORAWAN, now=now, most=most):
+    for command in take_commands(transport=DeviceCommand.Transport.LORAWAN, now=now, most=most, among=~goes_by_broker()):
         try:
             _hand_over(command)
         except CannotSend as problem:
@@ -52,24 +39,6 @@ def send_downlinks(*, now: datetime, most: int = 20) -> int:
         else:
             sent += note_sent(pk=command.pk, now=now)
     return sent
-
-
-def downlink_of(payload: dict[str, Any]) -> Downlink:
-    """``{"hex": "01ff", "port": 10, "confirmed": true}``, or ``base64`` in the place of ``hex``."""
-    port, is_confirmed = payload.get("port", 1), payload.get("confirmed", False)
-    data: bytes | None = None
-    try:
-        if isinstance(payload.get("hex"), str):
-            data = bytes.fromhex(payload["hex"])
-        elif isinstance(payload.get("base64"), str):
-            data = base64.b64decode(payload["base64"], validate=True)
-    except ValueError:
-        data = None
-    if not data or len(data) > MOST_BYTES:
-        raise CannotSend("hex or base64 of 1 to 242 bytes")
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 223 or not isinstance(is_confirmed, bool):
-        raise CannotSend("port from 1 to 223, confirmed true or false")
-    return Downlink(port, data, is_confirmed)
 
 
 def _hand_over(command: DeviceCommand) -> None:
@@ -102,19 +71,19 @@ def _request(
         token = unseal(network.sealed_api_token)
     except CannotOpen as error:
         raise CannotSend("the key of the network's API cannot be opened: enter it again") from error
-    data, base = base64.b64encode(downlink.data).decode(), network.base_url.rstrip("/")
+    base = network.base_url.rstrip("/")
     if network.kind == Kind.CHIRPSTACK:
         url = f"{base}/api/devices/{command.device.dev_eui}/queue"
-        item = {"confirmed": downlink.is_confirmed, "fPort": downlink.port, "data": data}
-        return url, {"Grpc-Metadata-Authorization": f"Bearer {token}", "Content-Type": "application/json"}, {"queueItem": item}
+        item = {"queueItem": chirpstack_item(downlink)}
+        return url, {"Grpc-Metadata-Authorization": f"Bearer {token}", "Content-Type": "application/json"}, item
     if network.kind != Kind.TTN or not held.server_name or not network.application:
         raise CannotSend("The Things Stack needs the application's id, and to have heard the device")
     url = f"{base}/api/v3/as/applications/{network.application}/devices/{held.server_name}/down/push"
-    row = {
-        "frm_payload": data, "f_port": downlink.port, "confirmed": downlink.is_confirmed, "priority": "NORMAL",
-        "correlation_ids": [f"{OURS}{command.reference}"],
-    }  # fmt: skip
-    return url, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}, {"downlinks": [row]}
+    return (
+        url,
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        {"downlinks": [ttn_row(downlink, command.reference)]},
+    )
 
 
 def _remember(body: bytes, command: DeviceCommand) -> None:

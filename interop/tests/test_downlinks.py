@@ -10,9 +10,10 @@ import pytest
 
 from alerts.tests.servers import HttpServer
 from alerts.tests.servers.http import Reply
-from interop.services.downlinks import CannotSend, downlink_of, send_downlinks
+from interop.services.downlinks import send_downlinks
 from iot.models import DeviceCommand, DeviceNetwork, DeviceProfile, LoraSession
 from iot.services import register_device, send_command
+from iot.services.downlinks import CannotSend, downlink_of
 from iot.services.lorawan import take_message
 from iot.services.networks import keep_network
 from iot.services.standard_profiles import ensure_profiles

@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from core.admin_kit import ActsOnRows, ReadOnlyAdmin, age, bdi, pill
 from iot.admin.devices import OfDeviceAdmin
 from iot.admin.profiles import OfAgencyAdmin
+from iot.decoders.lorawan_topics import prefix_of
 from iot.models import DeviceNetwork, HeardMessage, LoraSession
-from iot.services.networks import issue_network_token, keep_network
+from iot.services.networks import issue_broker_password, issue_network_token, keep_network, withdraw_broker_password
 
 
 class NetworkForm(forms.ModelForm):
@@ -34,6 +35,9 @@ class NetworkForm(forms.ModelForm):
         fields = ["name", "kind", "agency", "governorate", "profile_for_strangers", "base_url", "application", "is_active"]
 
 
+OF_ITS_OWN = ["begins", "account", "heard"]
+
+
 @admin.register(DeviceNetwork)
 class DeviceNetworkAdmin(ActsOnRows, OfAgencyAdmin):
     form = NetworkForm
@@ -44,14 +48,14 @@ class DeviceNetworkAdmin(ActsOnRows, OfAgencyAdmin):
     search_fields = ["name"]
     ordering = ["agency", "name"]
     autocomplete_fields = ["profile_for_strangers"]
-    actions = ["give_token"]
-    object_actions = ["give_token"]
+    actions = ["give_token", "give_broker_password", "withdraw_broker_password"]
+    object_actions = ["give_token", "give_broker_password", "withdraw_broker_password"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [(None, {"fields": [*NetworkForm.Meta.fields, "api_token", *(["begins", "heard"] if obj is not None else [])]})]
+        return [(None, {"fields": [*NetworkForm.Meta.fields, "api_token", *(OF_ITS_OWN if obj is not None else [])]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["begins", "heard", "kind", "agency"] if obj is not None else ["begins", "heard"]
+        return [*OF_ITS_OWN, "kind", "agency"] if obj is not None else OF_ITS_OWN
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         keep_network(network=obj, by=request.user, api_token=form.cleaned_data.get("api_token") or None)
@@ -66,6 +70,10 @@ class DeviceNetworkAdmin(ActsOnRows, OfAgencyAdmin):
     @admin.display(description=gettext_lazy("token begins with"))
     def begins(self, network: DeviceNetwork) -> Any:
         return bdi(f"{network.token_prefix}…") if network.token_prefix else _("It has no token yet.")
+
+    @admin.display(description=gettext_lazy("account at the MQTT broker"))
+    def account(self, network: DeviceNetwork) -> Any:
+        return bdi(network.broker_account) if network.broker_digest else _("It has no MQTT password.")
 
     @admin.display(description=gettext_lazy("last heard"), ordering="last_heard_at")
     def heard(self, network: DeviceNetwork) -> Any:
@@ -93,6 +101,51 @@ class DeviceNetworkAdmin(ActsOnRows, OfAgencyAdmin):
             "note": _("It goes into the server's integration as the header X-Network-Token. Only its hash is kept."),
         }
         return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+
+    @admin.action(description=gettext_lazy("Give an MQTT password…"), permissions=["manage"])
+    def give_broker_password(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        shown: list[tuple[str, str]] = []
+
+        def perform(network: Any, _answers: dict[str, Any]) -> None:
+            by: Any = request.user
+            secret = issue_broker_password(network=network, by=by)
+            shown.extend(
+                [(_("Account"), network.broker_account), (_("Password"), secret), (_("Prefix"), prefix_of(network.broker_account))]
+            )
+
+        answer = self.act(
+            request,
+            queryset,
+            title=_("Give networks an MQTT password"),
+            button=_("Make a password"),
+            note=_("It opens the broker's port for networks, under the network's own prefix alone. An earlier password ends."),
+            perform=perform,
+            done=lambda count: ngettext("%(n)d password was made.", "%(n)d passwords were made.", count) % {"n": count},
+        )
+        if not shown:
+            return answer
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("The password, shown once"),
+            "secrets": shown,
+            "opts": self.opts,
+            "note": _("It goes into the server's MQTT integration, whose topics begin with the prefix. Only its hash is kept."),
+        }
+        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+
+    @admin.action(description=gettext_lazy("Withdraw the MQTT password…"), permissions=["manage"])
+    def withdraw_broker_password(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        by: Any = request.user
+        return self.act(
+            request,
+            queryset,
+            title=_("Withdraw networks' MQTT passwords"),
+            button=_("Withdraw"),
+            note=_("The server is thrown out within seconds, and what it says by MQTT is not taken."),
+            is_grave=True,
+            perform=lambda network, _answers: withdraw_broker_password(network=network, by=by),
+            done=lambda count: ngettext("%(n)d password was withdrawn.", "%(n)d passwords were withdrawn.", count) % {"n": count},
+        )
 
 
 @admin.register(LoraSession)

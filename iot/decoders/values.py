@@ -120,7 +120,7 @@ def hex_of(value: object, name: str) -> bytes:
 
 
 def text_of(value: object, name: str, *, longest: int = 200) -> str:
-    if not isinstance(value, str) or not value or len(value) > longest:
+    if not isinstance(value, str) or not value or len(value) > longest or "\0" in value:
         raise Undecodable(f"{name}: not a text")
     return value
 

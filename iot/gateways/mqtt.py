@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import redis
@@ -26,8 +25,9 @@ from django.utils import timezone
 from iot.decoders.errors import Undecodable
 from iot.decoders.measurement import Measurement
 from iot.gateways import mqtt_cameras
-from iot.gateways.mqtt_commands import Commands, answer
-from iot.gateways.mqtt_wire import Lost, Publish, Wire
+from iot.gateways.mqtt_commands import Commands, answer, to_devices
+from iot.gateways.mqtt_session import GROUP, Gateway
+from iot.gateways.mqtt_wire import Publish, Wire
 from iot.models import DeadReading
 from iot.services.dying import Dead, bury
 from iot.services.outages import note_gone, sweep, who_is_gone
@@ -42,7 +42,6 @@ DOOR = "mqtt"
 CAMERAS = "frigate"
 ROOT = "khareetaty/sensors/"
 FILTERS = (ROOT + "+/up", ROOT + "+/status", ROOT + "+/ack", mqtt_cameras.PREFIX + "/#")
-GROUP = "$share/khareetaty/"
 CLIENT_ID = "_khareetaty-sensors"  # no device's code begins so: none can take our session
 KEPT_S = 7 * 86_400
 MOST_UNACKNOWLEDGED = 8_000
@@ -56,43 +55,21 @@ MOST_DEATHS = 10_000
 AWAY = (DatabaseError, InterfaceError)
 
 
-class SensorGateway:
+class SensorGateway(Gateway):
     """``shared``: several gateways split what comes. Only for a broker that keeps a shared subscription over its own restart."""
 
     def __init__(self, url: str, *, client_id: str = CLIENT_ID, shared: bool = False, cafile: str = "") -> None:
-        self.wire = Wire(url, client_id=client_id, kept_s=KEPT_S, most=MOST_UNACKNOWLEDGED, cafile=cafile)
+        super().__init__(Wire(url, client_id=client_id, kept_s=KEPT_S, most=MOST_UNACKNOWLEDGED, cafile=cafile))
         self.filters = [GROUP + name if shared else name for name in FILTERS]
-        self.commands = Commands(self.wire, ROOT)
+        self.commands = Commands(self.wire, to_devices(ROOT))
         self.speakers = Speakers()
         self.counts: Counter[str] = Counter()
-        self.stop = threading.Event()
         self._names: dict[bytes, tuple[str, str]] = {}
         self._held: list[Publish] = []  # of devices nobody could look up while PostgreSQL was away
         self._deaths: list[Dead] = []
         self._gone: set[int] = set()
         self._sweep_at = self._looked_at = 0.0
         self._reported_at = time.monotonic()
-
-    def run(self, stop: threading.Event, *, while_: Callable[[], bool] = lambda: True) -> None:
-        self.stop = stop
-        rest_s = 1.0
-        while not stop.is_set() and while_():
-            try:
-                self.start()
-                rest_s = 1.0
-                while not stop.is_set() and while_():
-                    self.step()
-            except Lost as lost:
-                if not stop.is_set():
-                    logger.warning("%s; again in %.0f s. What the broker has for us waits there", lost, rest_s)
-                    stop.wait(rest_s)
-                    rest_s = min(rest_s * 2, 30.0)
-            except Exception:
-                # The outermost loop of a worker: said with its traceback, and gone on from. What was not acknowledged comes again.
-                logger.exception("the gateway failed; it begins anew")
-                self.wire.close()
-                stop.wait(rest_s)
-        self.wire.leave()
 
     def start(self) -> None:
         """Connect and subscribe. What an earlier connection left open is delivered again, under numbers of its own."""

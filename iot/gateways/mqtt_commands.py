@@ -7,7 +7,9 @@ and a ``detail``. A broker that has nobody listening for it says so, and it is t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 from django.utils import timezone
@@ -20,11 +22,21 @@ LOOK_EVERY_S = 0.5
 NOBODY_LISTENS = 0x10
 
 
-class Commands:
-    """Raises ``django.db.DatabaseError`` while PostgreSQL is away; what was handed over and not noted is handed over again."""
+class Down(NamedTuple):
+    """A command as it is published: ``command`` is its row's number."""
 
-    def __init__(self, wire: Wire, root: str) -> None:
-        self.wire, self.root = wire, root
+    command: int
+    topic: str
+    payload: bytes
+    expires_at: datetime
+
+
+class Commands:
+    """``take`` claims what is due. Raises ``django.db.DatabaseError`` while PostgreSQL is away; what was handed over and not noted is
+    handed over again."""
+
+    def __init__(self, wire: Wire, take: Callable[[datetime], Iterable[Down]]) -> None:
+        self.wire, self.take = wire, take
         self._on_their_way: dict[int, int] = {}
         self._looked_at = 0.0
 
@@ -46,11 +58,20 @@ class Commands:
             return
         self._looked_at = time.monotonic()
         now = timezone.now()
+        for down in self.take(now):
+            lasts = int((down.expires_at - now).total_seconds())
+            self._on_their_way[self.wire.publish(down.topic, down.payload, expires_s=lasts)] = down.command
+
+
+def to_devices(root: str) -> Callable[[datetime], Iterable[Down]]:
+    """Commands for devices that listen at the broker themselves."""
+
+    def take(now: datetime) -> Iterable[Down]:
         for command in take_commands(transport=DeviceCommand.Transport.MQTT, now=now):
             said = {"id": str(command.reference), "command": command.payload, "expires_at": command.expires_at.isoformat()}
-            lasts = int((command.expires_at - now).total_seconds())
-            mid = self.wire.publish(f"{self.root}{command.device.code}/down", orjson.dumps(said), expires_s=lasts)
-            self._on_their_way[mid] = command.pk
+            yield Down(command.pk, f"{root}{command.device.code}/down", orjson.dumps(said), command.expires_at)
+
+    return take
 
 
 def answer(payload: bytes, *, device_id: int, now: datetime) -> str:

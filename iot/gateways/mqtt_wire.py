@@ -86,9 +86,11 @@ class Wire:
             raise Lost(f"the broker refuses us: {_REFUSALS.get(code, hex(code))}")
         return bool(answer[0] & 1)
 
-    def subscribe(self, filters: Sequence[str]) -> None:
-        """At QoS 1. What an earlier session kept may come before the answer; ``read`` gives it out."""
-        rows = b"".join(text(name) + b"\x01" for name in filters)
+    def subscribe(self, filters: Sequence[str], *, retained: bool = True) -> None:
+        """At QoS 1. What an earlier session kept may come before the answer; ``read`` gives it out. ``retained``: whether to be sent what
+        the broker retains."""
+        options = b"\x01" if retained else b"\x21"
+        rows = b"".join(text(name) + options for name in filters)
         self._send(bytes([SUBSCRIBE]) + sized(self._next().to_bytes(2, "big") + b"\x00" + rows))
         answer = self._await(SUBACK)
         if refused := [name for name, code in zip(filters, answer[-len(filters) :], strict=False) if code >= 0x80]:

@@ -10,7 +10,9 @@ from accounts.models import Agency
 from geography.models import Zone
 from iot.models.devices import GOVERNORATE_ONLY, Device
 from iot.models.profiles import DeviceProfile
-from iot.querysets import OfDeviceQuerySet, ScopedQuerySet
+from iot.querysets import NetworkQuerySet, OfDeviceQuerySet
+
+BROKER_ACCOUNT = "khareetaty-network-"
 
 
 class DeviceNetwork(models.Model):
@@ -41,11 +43,13 @@ class DeviceNetwork(models.Model):
     sealed_api_token = models.TextField(blank=True, editable=False, verbose_name=_("key of its API"))
     token_prefix = models.CharField(max_length=12, blank=True, editable=False, verbose_name=_("begins with"))
     token_digest = models.CharField(max_length=64, blank=True, editable=False, verbose_name=_("hash"))
+    broker_digest = models.CharField(max_length=160, blank=True, editable=False, verbose_name=_("hash of its MQTT password"))
+    broker_since = models.DateTimeField(null=True, editable=False, verbose_name=_("MQTT password since"))
     is_active = models.BooleanField(default=True, verbose_name=_("in use"))
     last_heard_at = models.DateTimeField(null=True, editable=False, verbose_name=_("last heard"))
     made_at = models.DateTimeField(db_default=Now(), verbose_name=_("made at"))
 
-    objects = ScopedQuerySet.as_manager()
+    objects = NetworkQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("device network")
@@ -65,6 +69,11 @@ class DeviceNetwork(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def broker_account(self) -> str:
+        """Its name at the broker. No device's: those whose codes begin so are given nothing there."""
+        return f"{BROKER_ACCOUNT}{self.pk}"
+
 
 class LoraSession(models.Model):
     """A device's radio session as its server tells of it. The counter climbs; what comes with a lower one is a frame told again."""
@@ -74,6 +83,8 @@ class LoraSession(models.Model):
         DeviceNetwork, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("network it was heard by last")
     )
     server_name = models.CharField(max_length=64, blank=True, verbose_name=_("its name at the server"))
+    # Behind its network's prefix at the broker; empty where it was heard by webhook last.
+    command_topic = models.CharField(max_length=250, blank=True, verbose_name=_("where its server listens for commands"))
     session = models.CharField(max_length=200, blank=True, verbose_name=_("session"))
     ended = models.JSONField(default=list, verbose_name=_("sessions before"))
     counter = models.BigIntegerField(default=-1, verbose_name=_("frame counter"))

@@ -1,4 +1,4 @@
-"""Whom the broker lets in, written from the table of devices: accounts, and the list of certificates that open nothing any more.
+"""Whom the broker lets in, written from the tables of devices and networks: accounts, and certificates that open nothing any more.
 
 A broker reads files; it is told when they changed. Nothing else configures a device at the broker: its rules go by its name alone.
 """
@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from iot.models import Device, DeviceCredential
+from iot.models import Device, DeviceCredential, DeviceNetwork
 from iot.services.certificates import authority, not_to_be_let_in
 
 logger = logging.getLogger("telemetry")
@@ -35,14 +35,16 @@ def bring_up_to_date(*, now: datetime, folder: Path | None = None, pid_file: Pat
     folder = settings.IOT_BROKER_DIR if folder is None else folder
     if not folder.is_dir():
         return False
-    accounts, refused = _accounts(now), not_to_be_let_in(now=now)
+    accounts, networks, refused = _accounts(now), _networks(), not_to_be_let_in(now=now)
     signer = authority()
-    said = hashlib.sha256(json.dumps([accounts, [[f"{r.serial:x}", r.is_held] for r in refused], signer.pem.decode()]).encode()).hexdigest()
+    standing = [accounts, networks, [[f"{r.serial:x}", r.is_held] for r in refused], signer.pem.decode()]
+    said = hashlib.sha256(json.dumps(standing).encode()).hexdigest()
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _is_written(folder, said, now):
             return False
         _write(folder / "accounts", accounts.encode())
+        _write(folder / "networks", networks.encode())
         _write(folder / "crl.pem", signer.revocations(refused, now=now))
         _write(folder / "written.json", json.dumps({"said": said, "at": now.isoformat()}).encode())
     return tell_broker(pid_file or settings.IOT_BROKER_PID_FILE) or True
@@ -78,13 +80,19 @@ def _accounts(now: datetime) -> str:
     return "".join(f"{code}:{digest}\n" for code, digest in sorted(known.items()) if ":" not in code)
 
 
+def _networks() -> str:
+    return "".join(
+        f"{network.broker_account}:{network.broker_digest}\n" for network in DeviceNetwork.objects.let_in_by_broker().order_by("pk")
+    )
+
+
 def _is_written(folder: Path, said: str, now: datetime) -> bool:
     try:
         written = json.loads((folder / "written.json").read_text())
         lasts = datetime.fromisoformat(written["at"]) > now - RENEW_AFTER
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return written.get("said") == said and lasts and (folder / "crl.pem").exists() and (folder / "accounts").exists()
+    return written.get("said") == said and lasts and all((folder / name).exists() for name in ("accounts", "networks", "crl.pem"))
 
 
 def _write(path: Path, text: bytes) -> None:

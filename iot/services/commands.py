@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -58,11 +58,11 @@ def send_command(
 
 
 @transaction.atomic
-def take_commands(*, transport: str, now: datetime, most: int = 100) -> list[DeviceCommand]:
-    """What a gateway hands over now, each to one gateway alone. Whoever dies over it leaves it to be tried again."""
+def take_commands(*, transport: str, now: datetime, most: int = 100, among: Q | None = None) -> list[DeviceCommand]:
+    """What a gateway hands over now (of those ``among``), each to one gateway alone. Whoever dies over it leaves it to be tried again."""
     waiting = DeviceCommand.objects.filter(transport=transport, state=State.QUEUED)
     waiting.filter(expires_at__lte=now).update(state=State.FAILED, ended_at=now, problem=_("It was not reached in time."))
-    due = waiting.filter(next_try_at__lte=now, device__state=Device.State.ACTIVE).order_by("next_try_at", "pk")
+    due = waiting.filter(among or Q(), next_try_at__lte=now, device__state=Device.State.ACTIVE).order_by("next_try_at", "pk")
     found = list(due.select_related("device").defer("device__location").select_for_update(of=("self",), skip_locked=True)[:most])
     for command in found:
         rest = min(AGAIN_AFTER * 2 ** min(command.tries, 10), SELDOM)

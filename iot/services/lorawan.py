@@ -24,6 +24,7 @@ from iot.decoders.measurement import Measurement
 from iot.models import DeadReading, Device, DeviceCommand, DeviceNetwork, LoraSession
 from iot.services.commands import note_answered
 from iot.services.devices import announce_itself
+from iot.services.downlinks import OURS
 from iot.services.dying import Dead, bury
 from iot.services.networks import Outcome, decoder_of, facts_apart, note_heard, plain_values
 from iot.services.senders import Sender
@@ -33,15 +34,14 @@ from iot.stream import Envelope, offer, stream_of
 DOOR = "lorawan"
 MOST_ENDED = 8
 DOWNLINK_KEPT_S = 7 * 86_400
-OURS = "khareetaty:"  # before a command's reference, among a message's correlation ids
 _NAME = re.compile(r"[a-z0-9-]{2,36}\Z")
 Why = DeadReading.Why
 Kind = DeviceNetwork.Kind
 
 
-def take_message(*, network: DeviceNetwork, body: Any, event: str = "", now: datetime) -> Outcome:
-    """One message of a server, read and durable when this returns. Raises ``Undecodable`` for what is none (counted), ``TooMany``,
-    ``StreamFull`` and ``StreamAway`` (nothing of it was taken)."""
+def take_message(*, network: DeviceNetwork, body: Any, event: str = "", now: datetime, command_topic: str = "") -> Outcome:
+    """One message of a server, read and durable when this returns; ``command_topic`` where it came by the broker. Raises ``Undecodable``
+    for what is none (counted), ``TooMany``, ``StreamFull`` and ``StreamAway`` (nothing of it was taken)."""
     note_heard(network, now=now)
     try:
         told = chirpstack_v4.read(body, event) if network.kind == Kind.CHIRPSTACK else ttn_v3.read(body)
@@ -54,10 +54,13 @@ def take_message(*, network: DeviceNetwork, body: Any, event: str = "", now: dat
     if isinstance(told, DeviceNews):
         _answered(device, told, body, now)
         return _news(device, told, now)
-    return take_uplink(network=network, device=device, uplink=told, server_name=_server_name(body), now=now)
+    server = {"server_name": _server_name(body), "command_topic": command_topic}
+    return take_uplink(network=network, device=device, uplink=told, now=now, **server)
 
 
-def take_uplink(*, network: DeviceNetwork, device: Device, uplink: Uplink, server_name: str = "", now: datetime) -> Outcome:
+def take_uplink(
+    *, network: DeviceNetwork, device: Device, uplink: Uplink, server_name: str = "", now: datetime, command_topic: str = ""
+) -> Outcome:
     sender = Sender.of(device)
     if not sender.may_speak:
         bury([Dead(DOOR, Why.NOT_IN_USE, b"", now, device.pk)])
@@ -82,7 +85,7 @@ def take_uplink(*, network: DeviceNetwork, device: Device, uplink: Uplink, serve
         if best is not None and best.rssi_dbm is not None:
             facts.setdefault("signal_dbm", best.rssi_dbm)
         offer([Envelope(device.pk, DOOR, now, known, facts), *_gateways(device, uplink, now)])
-        held.network, held.server_name = network, server_name
+        held.network, held.server_name, held.command_topic = network, server_name, command_topic
         _moved(held, uplink, now)
         bury(dead)
     return Outcome("taken" if known or not dead else "refused", taken=len(known), refused=len(dead))

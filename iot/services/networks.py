@@ -15,16 +15,19 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import audit
 from core.errors import Conflict, Invalid
 from core.outbound import BadUrl, Guard, check_url
 from core.sealing import seal
+from iot.ca.passwords import hashed
 from iot.decoders import Measurement, decoder
 from iot.decoders.errors import InvalidSettings, Undecodable
 from iot.decoders.registry import Decoder
 from iot.models import DeviceNetwork, DeviceProfile
+from iot.models.networks import BROKER_ACCOUNT
 from iot.permissions import Actor, require
 from iot.services.speaking import FACTS
 
@@ -73,6 +76,40 @@ def issue_network_token(*, network: DeviceNetwork, by: Actor | None) -> str:
         raise Conflict(_("This network is not in use."))
     audit.record("device_network.token", obj=network, by=by, after={"prefix": prefix})
     return secret
+
+
+@transaction.atomic
+def issue_broker_password(*, network: DeviceNetwork, by: Actor | None) -> str:
+    """A password for the network's account at the MQTT broker, shown once; the one before ends when the broker has read it (a second)."""
+    require(by, "manage_devices", network)
+    if network.kind == DeviceNetwork.Kind.SMS:
+        raise Invalid(_("Text messages do not come by MQTT."))
+    secret = secrets.token_urlsafe(30)
+    changes = {"broker_digest": hashed(secret), "broker_since": timezone.now()}
+    if not DeviceNetwork.objects.filter(pk=network.pk, is_active=True).update(**changes):
+        raise Conflict(_("This network is not in use."))
+    audit.record("device_network.broker_password", obj=network, by=by, after={"account": network.broker_account})
+    return secret
+
+
+@transaction.atomic
+def withdraw_broker_password(*, network: DeviceNetwork, by: Actor | None) -> None:
+    """It is thrown out when the broker has read it, and what comes by a connection that stands is not taken."""
+    require(by, "manage_devices", network)
+    if not DeviceNetwork.objects.filter(pk=network.pk).exclude(broker_digest="").update(broker_digest="", broker_since=None):
+        raise Conflict(_("This network has no MQTT password."))
+    audit.record("device_network.broker_withdraw", obj=network, by=by, after={"account": network.broker_account})
+
+
+def network_of_account(account: str) -> DeviceNetwork | None:
+    """Whose account at the broker this is, while it may speak."""
+    number = account.removeprefix(BROKER_ACCOUNT)
+    if not account.startswith(BROKER_ACCOUNT) or not number.isascii() or not number.isdigit() or len(number) > 18:
+        return None
+    found: DeviceNetwork | None = (
+        DeviceNetwork.objects.let_in_by_broker().filter(pk=int(number)).select_related("agency", "profile_for_strangers").first()
+    )
+    return found
 
 
 def network_that_shows(secret: str) -> DeviceNetwork | None:

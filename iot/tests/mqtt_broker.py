@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from deploy.local.layout import Layout
 from deploy.local.mosquitto import Mosquitto
 from iot.gateways.mqtt import SensorGateway
+from iot.gateways.mqtt_session import Gateway
 from iot.services import issue_certificate
 from iot.services.broker import bring_up_to_date
 from iot.services.certificates import Issued
@@ -101,8 +102,12 @@ class Client:
         return self.states[-1:] == ["Success"]
 
     def say(self, body: Any, *, topic: str = "up", of: str = "", wait: bool = True) -> int:
+        return self.publish(f"khareetaty/sensors/{of or self.code}/{topic}", body, wait=wait)
+
+    def publish(self, topic: str, body: Any, *, wait: bool = True, retain: bool = False) -> int:
+        """What the broker answered: 0, or its reason."""
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = self.paho.publish(f"khareetaty/sensors/{of or self.code}/{topic}", payload, qos=1)
+        sent = self.paho.publish(topic, payload, qos=1, retain=retain)
         if wait:
             assert until(lambda: sent.mid in self.answers), "the broker never had it"
         return self.answers.get(sent.mid, -1)
@@ -149,6 +154,18 @@ def by_password(url: str, *, will: bytes = b"") -> Iterator[Client]:
         client.leave()
 
 
+@contextmanager
+def by_network(broker: Mosquitto, account: str, password: str) -> Iterator[Client]:
+    """A LoRaWAN server's end: TLS, and a password."""
+    client = Client(account)
+    client.paho.tls_set(str(broker.sensors / "ca.pem"))
+    client.paho.username_pw_set(account, password)
+    try:
+        yield client.go("localhost", broker.network_port)
+    finally:
+        client.leave()
+
+
 @pytest.fixture
 def gateway(beside: Mosquitto, request: Any) -> Iterator[SensorGateway]:
     """With a session of its own; ``work`` takes what comes here, in the test's own transaction."""
@@ -158,7 +175,7 @@ def gateway(beside: Mosquitto, request: Any) -> Iterator[SensorGateway]:
     made.wire.leave(for_good=True)
 
 
-def work(gateway: SensorGateway, *, expected: int, patience_s: float = 20.0) -> int:
+def work(gateway: Gateway, *, expected: int, patience_s: float = 20.0) -> int:
     deadline, finished = time.monotonic() + patience_s, 0
     while finished < expected and time.monotonic() < deadline:
         finished += gateway.step(wait_s=0.05)
