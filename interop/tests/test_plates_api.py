@@ -88,6 +88,56 @@ def test_each_makers_message_ends_as_numbers(standard, drain, said):
     assert values == {"vehicles_read": 1, "vehicles_distinct": 1, "vehicles_distinct_hour": 1}
 
 
+def form(message, *, picture=b"", boundary="b0undary", name="json", as_file=False):
+    """As Plate Recognizer Stream posts it: the message in one part, a picture in another."""
+    kind = '; filename="x.json"\r\nContent-Type: application/json' if as_file else ""
+    message = message if isinstance(message, bytes) else json.dumps(message).encode()
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{kind}\r\n\r\n'.encode() + message + b"\r\n"]
+    if picture:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="upload"; filename="p.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        parts.append(head.encode() + picture + b"\r\n")
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()])
+
+
+def post_form(standard, raw, *, key="", boundary="b0undary", path="lpr-hits"):
+    headers = {"X-API-Key": key} if key else {"X-Device-Key": standard.keys["plates"]}
+    return Client().post(f"/api/v1/iot/{path}", raw, content_type=f"multipart/form-data; boundary={boundary}", headers=headers)
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_form_with_a_picture_is_its_message_alone(standard, partner, drain, as_file):
+    picture = b"\xff\xd8" + bytes(range(256)) * 4_000  # a megabyte
+    answer = post_form(standard, form(plate_recognizer(PLATE), picture=picture, as_file=as_file))
+    assert answer.status_code == 202 and answer.json()["accepted"] == 3
+    assert post_form(standard, form(plate_recognizer("2")), key=partner).json()["accepted"] == 3
+    drain()
+    values = {stream.metric.code: stream.last_value for stream in standard.devices["plates"].datastreams.select_related("metric")}
+    assert values["vehicles_distinct_hour"] == 2
+
+
+FORMS = {
+    "no part json": (form({"plate": PLATE}, name="other"), 400), "no JSON": (form(PLATE.encode()), 400), "nothing": (b"", 422),
+    "cut off in its message": (form({"hits": [{"plate": PLATE}]})[:90], 400), "no form": (PLATE.encode(), 400),
+    "another boundary": (form({"plate": PLATE}, boundary="other"), 400), "a list": (form([PLATE]), 422),
+    "a message that is too long": (form(b'{"plate": "' + PLATE.encode() + b'"}' + b" " * 300_000), 413),
+    "a file that is too long": (form(b'{"plate": "' + PLATE.encode() + b'"}' + b" " * 300_000, as_file=True), 413),
+    "a thousand parts": (form({"plate": PLATE}, name="x").replace(b"--b0undary--\r\n", b"") * 1_100 + form({"plate": PLATE}), 400),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_a_form_that_is_none_is_refused_and_counted(standard, what):
+    raw, status = FORMS[what]
+    assert post_form(standard, raw).status_code == status
+    assert DeadReading.objects.count() == (0 if status == 413 else 1)
+
+
+def test_a_form_larger_than_what_is_kept_in_memory_is_refused_unread(standard, settings):
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10_000
+    assert post_form(standard, form(plate_recognizer(PLATE), picture=b"x" * 10_000)).status_code == 413
+    assert post_form(standard, form(plate_recognizer(PLATE), picture=b"x" * 5_000)).status_code == 202
+
+
 def test_a_partner_names_the_device_or_the_message_names_its_camera(standard, partner, sensors):
     assert standard.post("lpr-hits", plate_recognizer("1"), key=partner).json()["accepted"] == 3
     assert standard.post("lpr-hits?device=S-PLATES", verkada("1"), key=partner).json()["accepted"] == 3
@@ -130,6 +180,11 @@ def test_no_plate_is_anywhere_afterwards(standard, partner, drain, sensors, capl
         send("lpr-hits", None, raw=raw, key=partner)
         send("lpr-hits", None, raw=raw, key="nobody")
         send("readings", None, raw=raw, as_="plates")
+    picture = f"a picture with {PLATE} in it".encode()
+    answers += [post_form(standard, form(plate_recognizer(spelling), picture=picture)) for spelling in SPELLINGS]
+    for raw, _status in FORMS.values():
+        answers += [post_form(standard, raw + picture, key=key) for key in ("", partner, "nobody")]
+        post_form(standard, raw, path="readings")
     wrong = [
         {"plate": [PLATE]}, {"plate": PLATE * 4}, {PLATE: "x"}, {"plate": PLATE, "at": PLATE}, {"plate": PLATE, "confidence": PLATE},
         {"hits": [{"plate": PLATE, "confidence": 7}]}, {"hits": PLATE}, [PLATE], PLATE, {"data_type": "alpr_results", "results": PLATE},

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from core.api.errors import problem_response
 from interop.api.iot.metadata import ANSWERS, AT, DEVICE, NOT_IN_USE, UNREADABLE, MetadataIn, answer, door_of, senders_of
+from interop.api.iot.plate_form import PlateFormParser
 from iot.api.silent import SilentJSONParser
 from iot.decoders.errors import Undecodable
 from iot.decoders.lpr import Sighting, sightings
@@ -47,13 +48,20 @@ class PlateReaderMessage(serializers.Serializer[Any]):
     camera_id = serializers.JSONField(required=False)
 
 
+class PlateReaderForm(serializers.Serializer[Any]):
+    """As Plate Recognizer Stream sends it. Parts with other names are not looked at."""
+
+    json = serializers.CharField(help_text="The message, as JSON.")
+    upload = serializers.FileField(required=False, help_text="A picture: neither kept nor looked at.")
+
+
 BODY = PolymorphicProxySerializer(
     component_name="LprHitsBody", serializers=[PlateIn, PlatesIn, PlateReaderMessage], resource_type_field_name=None
 )
 
 
 class LprHitsDoor(MetadataIn):
-    parser_classes: Sequence[type[BaseParser]] = [SilentJSONParser]
+    parser_classes: Sequence[type[BaseParser]] = [SilentJSONParser, PlateFormParser]
 
     @extend_schema(
         operation_id="send_lpr_hits",
@@ -61,10 +69,10 @@ class LprHitsDoor(MetadataIn):
         summary="Send what a plate reader read; numbers are kept, plates are not",
         description="Ends as `vehicles_read`, `vehicles_distinct` (in the message) and `vehicles_distinct_hour` (since the full hour, "
         "estimated). A plate is hashed under a salt that is thrown away each hour; neither the plate nor the hash is stored, and no answer "
-        "repeats a part of the body. With a partner's key the device is named by `device` in the address or the body, or it is the camera "
-        "the message names.",
+        "repeats a part of the body. Plate Recognizer Stream sends a form: its part `json` is read, its picture let go; 5 MiB at most. "
+        "With a partner's key the device is named by `device` in the address or the body, or it is the camera the message names.",
         parameters=[DEVICE],
-        request=BODY,
+        request={"application/json": BODY, "multipart/form-data": PlateReaderForm},
         examples=[
             OpenApiExample("one", value={"plate": "…", "at": AT, "confidence": 0.94}, request_only=True),
             OpenApiExample("several", value={"hits": [{"plate": "…", "at": AT}, {"plate": "…", "at": AT}]}, request_only=True),
