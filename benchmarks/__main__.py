@@ -36,6 +36,7 @@ SUITES = (
     "telemetry",
     "telemetry_mqtt",
     "telemetry_tcp",
+    "telemetry_coap",
     "sos",
     "alerts",
     "webhooks",

@@ -1,19 +1,23 @@
-"""What synthetic devices need where their key is not taken: passwords at the broker, networks with a token, addresses there."""
+"""What synthetic devices need where their key is not taken: passwords at the broker, certificates, networks with a token, addresses
+there."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography.x509 import load_pem_x509_certificate
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from deploy.local.layout import write_private
-from iot.models import Device, DeviceNetwork
-from iot.services.certificates import issue_mqtt_password
+from iot.ca import fingerprint
+from iot.models import Device, DeviceCredential, DeviceNetwork
+from iot.services.certificates import authority, issue_certificate, issue_mqtt_password
 from iot.services.networks import issue_network_token, keep_network
 
 # How the demo's devices speak, by profile; all others by HTTP.
@@ -26,14 +30,19 @@ NO_COUNTRY = "+96500"  # no number of Kuwait begins so: nobody is called by mist
 
 @dataclass
 class Words:
-    """``passwords`` by device, ``tokens`` by protocol and agency. Kept beside the keys, for those who let the devices speak."""
+    """``passwords`` and ``certificates`` (with their keys, as PEM) by device, ``tokens`` by protocol and agency. Kept beside the keys, for
+    those who let the devices speak. ``authority``: who signed the certificates."""
 
     passwords: dict[str, str] = field(default_factory=dict)
+    certificates: dict[str, str] = field(default_factory=dict)
+    authority: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
     def of(self, device: Mapping[str, Any], protocol: str) -> str:
         if protocol == "mqtt":
             return self.passwords.get(device["code"], "")
+        if protocol == "coap":
+            return self.certificates.get(device["code"], "") + self.authority
         return self.tokens.get(f"{protocol}:{device['agency_id']}", "")
 
 
@@ -59,14 +68,30 @@ def open_doors(protocols: Mapping[int, str]) -> Words:
     words = known_words()
     rows = list(Device.objects.filter(is_synthetic=True, pk__in=protocols).select_related("agency", "gateway").order_by("pk"))
     with transaction.atomic():
+        _certify([device for device in rows if protocols[device.pk] == "coap"], words)
         for device in rows:
             protocol = protocols[device.pk]
             if protocol == "mqtt" and device.code not in words.passwords:
                 words.passwords[device.code] = issue_mqtt_password(device=device, by=None)[1]
             if protocol in NETWORKS:
                 _enter(device, protocol, words)
-        write_private(words_file(), json.dumps({"passwords": words.passwords, "tokens": words.tokens}))
+        write_private(words_file(), json.dumps(asdict(words)))
     return words
+
+
+def _certify(devices: Sequence[Device], words: Words) -> None:
+    """A certificate for each that has none that holds, or one of another authority."""
+    if not devices:
+        return
+    if words.authority != (ours := authority().pem.decode()):
+        words.authority, words.certificates = ours, {}
+    held = DeviceCredential.objects.usable(timezone.now()).filter(kind=DeviceCredential.Kind.CERTIFICATE, device__in=devices)
+    hold = set(held.values_list("device__code", "digest"))
+    for device in devices:
+        kept = words.certificates.get(device.code)
+        if kept is None or (device.code, fingerprint(load_pem_x509_certificate(kept.encode()))) not in hold:
+            made = issue_certificate(device=device, by=None)
+            words.certificates[device.code] = made.pem + (made.key_pem or "")
 
 
 def _enter(device: Device, protocol: str, words: Words) -> None:

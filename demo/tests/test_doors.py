@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 from dataclasses import replace
@@ -10,15 +11,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from demo.devices.protocols import DOORS, Away, Each, LoRaWan, Mqtt, Refused, Sms
+from demo.devices.protocols import DOORS, Away, Coap, Each, LoRaWan, Mqtt, Refused, Sms
 from demo.devices.protocols.lorawan import cayenne
 from demo.devices.protocols.tcp import Tcp
 from demo.services import devices as demo_devices
 from demo.services.devices import FLEETS, Fleet, add_devices, known_keys, synthetic
 from demo.services.doors import open_doors, protocol_of, words_file
+from iot.ca import Authority
+from iot.gateways import coap
 from iot.models import Device, DeviceCredential, DeviceNetwork, LoraSession, Reading
+from iot.services import revoke_certificate
 from iot.services.partitions import keep_days_ready
-from iot.tests.mqtt_broker import beside, broker, gateway, layout, read_again, work
+from iot.tests.mqtt_broker import beside, broker, gateway, layout, read_again, until, work
+from iot.tests.test_coap import Door
 from iot.tests.test_tcp import Gateways
 
 __all__ = ["beside", "broker", "gateway", "layout"]
@@ -130,6 +135,51 @@ def test_a_connection_to_the_real_gateway_takes_what_a_device_says(fleet, drain)
     assert set(values(device)) == {"smoke", "carbon_monoxide", "temperature", "smoke_alarm"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_module_with_its_certificate_is_acknowledged_by_the_real_gateway(fleet, drain, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(coap, "LOOK_EVERY_S", 0.05)
+    settings.IOT_CA_DIR = tmp_path / "ca"
+    device, other = fleet("air", "coap")
+    assert device.protocol == "coap" and device.word.count("BEGIN CERTIFICATE") == 2 and device.word != other.word
+    gateway = Door(None)
+    try:
+        settings.IOT_COAP_PORT = gateway.port
+        door = Coap("http://127.0.0.1:1")
+        for who in (device, other, device):
+            door.send(who, told(who))
+        with pytest.raises(Refused, match=r"4\.04 no_such_device"):
+            door.send(device, {**told(device), "device": other.code})
+        strange = Authority.made(now=datetime.now(UTC)).pem.decode()
+        with pytest.raises(Refused, match="certificate"):
+            door.send(replace(device, code="OTHER", word=device.word.replace(words(device)[2], strange)), told(device))
+        with pytest.raises(Refused, match="no certificate"):
+            door.send(replace(device, code="NONE", word=""), told(device))
+        revoke_certificate(credential=DeviceCredential.objects.get(device__code=other.code, kind="certificate"), by=None)
+        assert until(lambda: not goes(door, other)), "its session is ended by the gateway"
+        door.close()
+    finally:
+        gateway.end()
+    drain()
+    assert values(device) and values(device).keys() == values(other).keys()
+    # Asked for again, they have what they had; the one that was revoked has a new one.
+    before = {one.code: one.word for one in (device, other)}
+    again = open_doors({one.pk: "coap" for one in (device, other)})
+    assert again.certificates[device.code] in before[device.code] and again.certificates[other.code] not in before[other.code]
+
+
+def goes(door, device):
+    try:
+        door.send(device, told(device))
+    except (Refused, Away):
+        return False
+    return True
+
+
+def words(device):
+    """Certificate, key, authority."""
+    return [part + "-----\n" for part in re.findall(r"-----BEGIN [^-]+-----[^-]+-----END [^-]+", device.word)]
+
+
 def test_what_is_needed_at_a_door_is_made_once_and_kept_for_ourselves_alone(fleet):
     fleet("air_lora")
     fleet("water")
@@ -144,7 +194,7 @@ def test_each_speaks_by_its_own_protocol_and_by_http_where_there_is_no_broker():
         "mqtt", "sms", "lorawan", "http",
     ]  # fmt: skip
     assert protocol_of("water", "own", has_broker=False) == "http" and protocol_of("air_lora", "tcp", has_broker=True) == "tcp"
-    assert set(DOORS) == {"http", "tcp", "mqtt", "lorawan", "sms"}
+    assert set(DOORS) == {"http", "tcp", "mqtt", "lorawan", "sms", "coap"}
     each = Each("http://127.0.0.1:1")
     each.close()
 

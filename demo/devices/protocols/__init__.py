@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from demo.devices.device import SyntheticDevice
+from demo.devices.protocols.coap import Coap
 from demo.devices.protocols.door import Away, Doorway, Refused
 from demo.devices.protocols.http import Http
 from demo.devices.protocols.lorawan import LoRaWan
@@ -13,8 +14,8 @@ from demo.devices.protocols.mqtt import Mqtt
 from demo.devices.protocols.sms import Sms
 from demo.devices.protocols.tcp import Tcp
 
-# What a command line may name. A door that is not built yet has no line here.
-DOORS: dict[str, Callable[[str], Doorway]] = {"http": Http, "tcp": Tcp, "mqtt": Mqtt, "lorawan": LoRaWan, "sms": Sms}
+# What a command line may name.
+DOORS: dict[str, Callable[[str], Doorway]] = {"http": Http, "tcp": Tcp, "mqtt": Mqtt, "lorawan": LoRaWan, "sms": Sms, "coap": Coap}
 
 
 class Each:
@@ -34,4 +35,4 @@ class Each:
             door.close()
 
 
-__all__ = ["DOORS", "Away", "Doorway", "Each", "Http", "LoRaWan", "Mqtt", "Refused", "Sms", "Tcp"]
+__all__ = ["DOORS", "Away", "Coap", "Doorway", "Each", "Http", "LoRaWan", "Mqtt", "Refused", "Sms", "Tcp"]
