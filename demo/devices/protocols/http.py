@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from demo.devices.device import SyntheticDevice
 from demo.devices.protocols.door import Away, Refused
 
 TIMEOUT_S = 15
+IDLE_S = 3.0  # a server may close what was silent for five seconds; that is no door away
 
 
 class Posting:
@@ -22,8 +24,11 @@ class Posting:
         parts = urlsplit(url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT_S)
+        self._spoke_at = time.monotonic()
 
     def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
+        if time.monotonic() - self._spoke_at > IDLE_S:
+            self._connection.close()  # opened anew by the request
         try:
             self._connection.request("POST", path, orjson.dumps(body), {"Content-Type": "application/json", **headers})
             answer = self._connection.getresponse()
@@ -31,6 +36,8 @@ class Posting:
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise Away(str(error)) from error
+        finally:
+            self._spoke_at = time.monotonic()
         if answer.status == 503:
             raise Away("503")
         if answer.status != 202:
