@@ -13,6 +13,7 @@ from iot.services.certificates import tell_of_ending
 from iot.services.crowds import correlate_crowds
 from iot.services.dying import forget_old_dead
 from iot.services.insights import forget_old_insights, look_for_insights
+from iot.services.listening import listening_since
 from iot.services.outages import sweep
 from iot.services.partitions import drop_old, keep_days_ready, strays
 from iot.services.plates import forget_old_plates, write_down_plates
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 def look_after_devices() -> None:
     """Who is away and who is back; what was refused as too many."""
     now = timezone.now()
-    swept = sweep(now=now)
+    swept = sweep(now=now, listening_since=listening_since(now=now))
     if swept.went or swept.came_back:
         logger.info("%d devices went, %d came back", swept.went, swept.came_back)
     try:

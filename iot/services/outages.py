@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
@@ -41,15 +41,19 @@ _MISSED_S = f"greatest(3 * p.expected_every_s, {LEAST_MISSED_S}) * interval '1 s
 _REPORTED = """
 SELECT s.device_id FROM iot_datastream s JOIN iot_metric m ON m.id = s.metric_id WHERE m.code = 'is_online' AND s.last_value = 0
 """
-_IS_HEARD = f"(d.last_seen_at > %(now)s - {_MISSED_S} AND away.device_id IS NULL AND (g.at IS NULL OR g.at < d.last_seen_at))"
+_MISSED_SINCE = f"(%(now)s - {_MISSED_S})"
+_IS_THERE = "(away.device_id IS NULL AND (g.at IS NULL OR g.at < d.last_seen_at))"
+_IS_HEARD = f"(d.last_seen_at > {_MISSED_SINCE} AND {_IS_THERE})"
+# While nothing could be heard nobody was silent.
+_IS_MISSED = f"NOT (greatest(d.last_seen_at, %(listening_since)s) > {_MISSED_SINCE} AND {_IS_THERE})"
 # The devices whose status is not what their last words say. Those in maintenance are not missed; they may come back.
 _CHANGED = f"""
-SELECT d.id, CASE WHEN {_IS_HEARD} THEN 'online' ELSE 'offline' END AS becomes
+SELECT d.id, CASE WHEN d.status <> 'online' THEN 'online' ELSE 'offline' END AS becomes
 FROM iot_device d JOIN iot_deviceprofile p ON p.id = d.profile_id LEFT JOIN ({_REPORTED}) AS away ON away.device_id = d.id
 LEFT JOIN unnest(%(gone)s::bigint[], %(gone_at)s::timestamptz[]) AS g (id, at) ON g.id = d.id
 WHERE d.state = 'active' AND d.last_seen_at IS NOT NULL AND (
     d.status <> 'online' AND {_IS_HEARD}
-    OR d.status = 'online' AND NOT {_IS_HEARD} AND (d.maintenance_until IS NULL OR d.maintenance_until <= %(now)s)
+    OR d.status = 'online' AND {_IS_MISSED} AND (d.maintenance_until IS NULL OR d.maintenance_until <= %(now)s)
 ) ORDER BY d.id FOR NO KEY UPDATE OF d
 """  # noqa: S608
 
@@ -62,15 +66,19 @@ class Swept:
 
 
 @transaction.atomic
-def sweep(*, now: datetime) -> Swept:
-    """Bring every device's status up to what was heard of it, and announce what that means. One at a time; a second does nothing."""
+def sweep(*, now: datetime, listening_since: datetime | None = None) -> Swept:
+    """Bring every device's status up to what was heard of it, and announce what that means. One at a time; a second does nothing.
+
+    ``listening_since``: since when nothing that devices said had to wait (``iot.services.listening``); silence before it is not theirs.
+    """
     gone = who_is_gone(now=now)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         row = cursor.fetchone()
         if not row or not row[0]:
             return Swept(0, 0, 0)
-        cursor.execute(_CHANGED, {"now": now, "gone": list(gone), "gone_at": list(gone.values())})
+        since = listening_since or datetime.min.replace(tzinfo=UTC)
+        cursor.execute(_CHANGED, {"now": now, "listening_since": since, "gone": list(gone), "gone_at": list(gone.values())})
         becomes = dict(cursor.fetchall())
     devices = list(Device.objects.filter(pk__in=becomes).select_related("profile").defer("location").order_by("pk"))
     went = [device for device in devices if becomes[device.pk] == Device.Status.OFFLINE]
