@@ -14,7 +14,6 @@ import hypothesis
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.gis.geos import MultiPolygon, Point, Polygon
-from django.db import connection
 from redis import Redis
 
 from accounts.models import Agency, User
@@ -25,6 +24,7 @@ from incidents.models import Incident, IncidentType, Source
 from incidents.services import open_incident
 
 pytest_plugins = [
+    "tests.database",
     "tests.live_server",
     "tests.wire",
     "iot.tests.sensing",
@@ -46,17 +46,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Tests that commit are cleaned by TRUNCATE, which the append-only tables refuse to everybody else."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'append_only_whole'")
-        for (table,) in cursor.fetchall():
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only_whole")
-
-
 @pytest.fixture(autouse=True)
-def _own_cache(settings: Any) -> None:
+def _own_cache(request: pytest.FixtureRequest, settings: Any) -> None:
     """Each test keeps its cache apart from the others' (clearing it would empty the whole Redis); passwords are hashed quickly."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4().hex}"}}
@@ -65,10 +56,17 @@ def _own_cache(settings: Any) -> None:
     settings.IOT_DEVICES_KNOWN_S = 0
     settings.KEYS_KNOWN_S = 0  # what a test does to a key holds in its next line; tests/test_key_faults.py goes by the product's own
     settings.REQUEST_LOG_EVERY_S = 0  # no thread that writes beside the test: it asks for what it wants written
-    live = f"live-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # what this process's own web process keeps
-    with Redis.from_url(settings.REDIS_URL) as redis:
-        for key in redis.scan_iter(f"{live}:*"):
-            redis.delete(key)
+    if "live_site" in request.fixturenames:
+        live = f"live-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # what this process's own web process keeps
+        with Redis.from_url(settings.REDIS_URL) as redis:
+            for key in redis.scan_iter(f"{live}:*", count=10_000):
+                redis.delete(key)
+
+
+@pytest.fixture
+def this_minute(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``NOW`` in the asking module is when this test began: when the module was read may be most of an hour ago, and yesterday."""
+    monkeypatch.setattr(request.module, "NOW", datetime.now(UTC).replace(second=0, microsecond=0))
 
 
 def square(west: float, south: float, east: float, north: float) -> MultiPolygon:
@@ -100,7 +98,7 @@ def places(db: None) -> Places:
 
     def zone(level: str, code: str, en: str, ar: str, box: tuple[float, float, float, float], parent: Zone | None) -> Zone:
         boundary = square(*box)
-        return Zone.objects.create(
+        return Zone(
             region=region,
             level=level,
             code=code,
@@ -111,12 +109,21 @@ def places(db: None) -> Places:
             parent=parent,
         )
 
-    country = zone("country", "T-KW", "Kuwait", "الكويت", (47.8, 29.3, 48.0, 29.4), None)
-    hawalli = zone("governorate", "T-HA", "Hawalli", "حولي", (47.9, 29.3, 48.0, 29.4), country)
-    capital = zone("governorate", "T-KU", "Capital", "العاصمة", (47.8, 29.3, 47.9, 29.4), country)
-    salmiya = zone("area", "T-SAL", "Salmiya", "السالمية", (47.9, 29.3, 47.95, 29.4), hawalli)
-    jabriya = zone("area", "T-JAB", "Jabriya", "الجابرية", (47.95, 29.3, 48.0, 29.4), hawalli)
-    sharq = zone("area", "T-SHA", "Sharq", "شرق", (47.8, 29.3, 47.9, 29.4), capital)
+    # A row at a time, this scene and the cast took longer than most of the tests that ask for it.
+    [country] = Zone.objects.bulk_create([zone("country", "T-KW", "Kuwait", "الكويت", (47.8, 29.3, 48.0, 29.4), None)])
+    hawalli, capital = Zone.objects.bulk_create(
+        [
+            zone("governorate", "T-HA", "Hawalli", "حولي", (47.9, 29.3, 48.0, 29.4), country),
+            zone("governorate", "T-KU", "Capital", "العاصمة", (47.8, 29.3, 47.9, 29.4), country),
+        ]
+    )
+    salmiya, jabriya, sharq = Zone.objects.bulk_create(
+        [
+            zone("area", "T-SAL", "Salmiya", "السالمية", (47.9, 29.3, 47.95, 29.4), hawalli),
+            zone("area", "T-JAB", "Jabriya", "الجابرية", (47.95, 29.3, 48.0, 29.4), hawalli),
+            zone("area", "T-SHA", "Sharq", "شرق", (47.8, 29.3, 47.9, 29.4), capital),
+        ]
+    )
     rebuild_pieces(zone_ids=Zone.objects.values_list("pk", flat=True))
     return Places(region, hawalli, capital, salmiya, jabriya, sharq)
 
@@ -146,33 +153,36 @@ def cast(places: Places) -> Cast:
     police, _ = Agency.objects.get_or_create(slug="police", defaults={"kind": "police", "name_en": "Police", "name_ar": "الشرطة"})
     fire, _ = Agency.objects.get_or_create(slug="fire", defaults={"kind": "fire", "name_en": "Fire", "name_ar": "الإطفاء"})
 
+    seen: dict[str, list[Zone]] = {}  # by username
+
     def person(username: str, role: str, agency: Agency | None, governorates: list[Zone] | None, *, all_agencies: bool = False) -> User:
-        user = User(
+        seen[username] = governorates or []
+        return User(
             username=username,
             role=role,
             agency=agency,
             sees_all_agencies=all_agencies,
             sees_all_governorates=governorates is None,
             language="en",
+            password=_hashed(PASSWORD),
         )
-        user.password = _hashed(PASSWORD)
-        user.save()
-        user.governorates.set(governorates or [])
-        return user
 
     here = [places.hawalli]
-    return Cast(
-        police,
-        fire,
-        person("root", Role.SUPERADMIN, None, None, all_agencies=True),
-        person("supervisor", Role.SUPERVISOR, police, here),
-        person("analyst", Role.ANALYST, police, here, all_agencies=True),
-        person("dispatcher", Role.DISPATCHER, police, here),
-        person("officer", Role.OFFICER, police, here),
-        person("auditor", Role.AUDITOR, None, None, all_agencies=True),
-        person("stranger", Role.OFFICER, police, [places.capital]),
-        person("firefighter", Role.DISPATCHER, fire, None),
+    people = User.objects.bulk_create(
+        [
+            person("root", Role.SUPERADMIN, None, None, all_agencies=True),
+            person("supervisor", Role.SUPERVISOR, police, here),
+            person("analyst", Role.ANALYST, police, here, all_agencies=True),
+            person("dispatcher", Role.DISPATCHER, police, here),
+            person("officer", Role.OFFICER, police, here),
+            person("auditor", Role.AUDITOR, None, None, all_agencies=True),
+            person("stranger", Role.OFFICER, police, [places.capital]),
+            person("firefighter", Role.DISPATCHER, fire, None),
+        ]
     )
+    Sees = User.governorates.through
+    Sees.objects.bulk_create([Sees(user_id=one.pk, zone_id=zone.pk) for one in people for zone in seen[one.username]])
+    return Cast(police, fire, *people)
 
 
 @pytest.fixture

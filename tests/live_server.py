@@ -92,7 +92,7 @@ def _start_web(url: str, environment: dict[str, str], log: Path) -> subprocess.P
         ],
         cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log.open("ab"), stderr=subprocess.STDOUT,
     )  # fmt: skip
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300  # on a machine that does much else; how long it takes is measured by the benchmarks
     while True:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{url}/livez", timeout=5).status_code == 200:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.gis.geos import Polygon
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -198,6 +199,27 @@ def ids(model):
     return model._meta.label_lower
 
 
+# The scene takes longer than a model's screens do: a dozen models are walked in one, each as a test of its own within the test.
+A_SCENE_SERVES = 12
+
+
+def parts():
+    models = screens()
+    return [models[first : first + A_SCENE_SERVES] for first in range(0, len(models), A_SCENE_SERVES)]
+
+
+def part_ids(models):
+    return f"{ids(models[0])}..{ids(models[-1])}"
+
+
+@contextmanager
+def undone():
+    """What is done meanwhile is taken back: the next model finds the scene as it was made."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 def test_every_model_of_ours_has_its_screens():
     ours = {model for label in OURS for model in apps.get_app_config(label).get_models()}
     # A position has two keys and its table a part a day: Django's admin can show neither. Its track has a page of its own.
@@ -209,8 +231,14 @@ def test_every_model_of_ours_has_its_screens():
     assert not {model._meta.label for model in ours - set(SITE._registry) - shown_elsewhere}
 
 
-@pytest.mark.parametrize("model", screens(), ids=ids)
-def test_every_screen_answers_each_role_as_the_table_says(model, cast, one_of_each):
+@pytest.mark.parametrize("models", parts(), ids=part_ids)
+def test_every_screen_answers_each_role_as_the_table_says(models, cast, one_of_each, subtests):
+    for model in models:
+        with subtests.test(ids(model)), undone():
+            _answers_each_role(model, cast)
+
+
+def _answers_each_role(model, cast):
     options = model._meta
     base = f"admin:{options.app_label}_{options.model_name}"
     screen = SITE._registry[model]
@@ -264,8 +292,14 @@ def _request_of(client):
     return _request(User.objects.get(pk=client.session["_auth_user_id"]))
 
 
-@pytest.mark.parametrize("model", screens(), ids=ids)
-def test_a_list_asks_the_database_no_more_for_more_rows(model, cast, one_of_each, report, settings):
+@pytest.mark.parametrize("models", parts(), ids=part_ids)
+def test_a_list_asks_the_database_no_more_for_more_rows(models, cast, one_of_each, report, settings, subtests):
+    for model in models:
+        with subtests.test(ids(model)), undone():
+            _asks_no_more_for_more_rows(model, cast, report, settings)
+
+
+def _asks_no_more_for_more_rows(model, cast, report, settings):
     # What every page's frame asks at most twice a minute is kept here, where no other test process can clear it.
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": f"walk-{ids(model)}"}}
     client = enter(cast.superadmin)

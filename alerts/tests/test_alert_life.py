@@ -17,7 +17,8 @@ from conftest import Cast, Places
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from core.models import AuditEntry, Event
 
-NOW = datetime.now(UTC)
+pytestmark = pytest.mark.usefixtures("this_minute")
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def opened(alerting: Alerting, places: Places, **given: Any) -> Alert:

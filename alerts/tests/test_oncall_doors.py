@@ -16,7 +16,8 @@ from alerts.services.oncall import make_override, on_call_now
 from interop.models import Partner
 from interop.services import issue_key
 
-NOW = datetime.now(UTC).replace(microsecond=0, second=0)
+pytestmark = pytest.mark.usefixtures("this_minute")
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 KUWAIT = ZoneInfo("Asia/Kuwait")
 

@@ -15,8 +15,8 @@ from alerts.services.why import why_of
 from alerts.tests.senders import Scripted
 from khareetaty.celery import app
 
-pytestmark = pytest.mark.django_db
-NOW = datetime.now(UTC).replace(microsecond=0)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_minute")]
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 

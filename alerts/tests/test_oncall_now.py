@@ -11,7 +11,8 @@ from alerts.models import OnCallLayer, OnCallOverride
 from alerts.services.oncall import gaps, next_on_call, on_call_now, spans
 from core.errors import Invalid
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+pytestmark = pytest.mark.usefixtures("this_minute")
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def test_the_person_of_the_layer_is_on_call(alerting: Any, cast: Any) -> None:

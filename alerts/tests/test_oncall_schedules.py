@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from icalendar import Calendar
 
 from alerts.models import EscalationPolicy, LayerMember, OnCallOverride, OnCallSchedule, ShiftSwap
@@ -33,7 +32,8 @@ from alerts.services.oncall import (
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from core.models import AuditEntry, Event
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+pytestmark = pytest.mark.usefixtures("this_minute")
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -132,10 +132,7 @@ def test_what_is_wrong_with_a_schedule_is_said_before_the_night(alerting: Any, c
 
 
 def test_an_override_is_made_and_cancelled(alerting: Any, cast: Any) -> None:
-    begun = timezone.now() - timedelta(
-        minutes=1
-    )  # by the clock of the test itself: a form may be five minutes late, a whole suite is later
-    override = make_override(schedule=alerting.schedule, by=cast.supervisor, user=cast.dispatcher, starts_at=begun, ends_at=NOW + DAY)
+    override = make_override(schedule=alerting.schedule, by=cast.supervisor, user=cast.dispatcher, starts_at=NOW, ends_at=NOW + DAY)
     assert on_call_now(schedule_id=alerting.schedule.pk) == [cast.dispatcher.pk]
     cancel_override(override=override, by=cast.supervisor, reason="back early")
     assert on_call_now(schedule_id=alerting.schedule.pk) == [cast.supervisor.pk]

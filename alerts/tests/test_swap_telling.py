@@ -17,8 +17,8 @@ from alerts.tests.senders import Scripted
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from core.models import AuditEntry
 
-pytestmark = pytest.mark.django_db
-NOW = datetime.now(UTC).replace(microsecond=0)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("this_minute")]
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 HOUR = timedelta(hours=1)
 
 

@@ -30,7 +30,8 @@ from patrol.services.trials import (
 )
 from patrol.tests.measured import published, seen, stop
 
-NOW = datetime.now(UTC)
+pytestmark = pytest.mark.usefixtures("this_minute")
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 DAY = timedelta(days=1)
 TO_DEGREES = Transformer.from_crs(32638, 4326, always_xy=True)
 
