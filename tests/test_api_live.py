@@ -36,6 +36,14 @@ def test_fifty_megabytes_are_refused_whether_announced_or_not(live_site):
     assert httpx.get(f"{live_site.url}/livez").status_code == 200
 
 
+def test_a_form_is_no_larger_than_what_is_held_in_memory(live_site):
+    """What plate readers send touches no disk. Below the limit the caller is looked at first: nobody."""
+    for size, status in ((6 * 2**20, 413), (2**20, 401)):
+        form = {"upload": ("p.jpg", b"x" * size, "image/jpeg")}
+        answer = httpx.post(f"{live_site.url}/api/v1/iot/lpr-hits", data={"json": "{}"}, files=form, timeout=60)
+        assert answer.status_code == status
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_hung_up_is_asked_anew_and_nobody_notices(live_site):
     with httpx.Client(base_url=live_site.url, timeout=30) as client:

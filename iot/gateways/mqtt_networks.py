@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,11 +22,12 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
+from core.leadership import Leadership
 from core.limits import Rate, limiter
 from iot.decoders import lorawan_topics
 from iot.decoders.errors import Undecodable
 from iot.gateways.mqtt_commands import Commands, Down
-from iot.gateways.mqtt_session import GROUP, Gateway
+from iot.gateways.mqtt_session import Gateway
 from iot.gateways.mqtt_wire import Publish, Wire
 from iot.models import DeadReading, DeviceCommand, DeviceNetwork, LoraSession
 from iot.services.commands import note_not_sent, take_commands
@@ -40,6 +42,7 @@ logger = logging.getLogger("telemetry")
 
 FILTERS = tuple(f"{lorawan_topics.ROOT}+/{name}" for name in lorawan_topics.WRITTEN)
 CLIENT_ID = "_khareetaty-networks"  # no device's code begins so, and no network's account
+LOCK = 0x4B48_494F_4E57
 KEPT_S = 7 * 86_400
 MOST_UNACKNOWLEDGED = 2_000
 LONGEST = 65_536
@@ -50,12 +53,21 @@ AWAY = (OperationalError, InterfaceError, StreamAway, StreamFull)
 Why = DeadReading.Why
 
 
-class NetworkGateway(Gateway):
-    """``shared``: as for sensors."""
+def listen(stop: threading.Event, url: str, cafile: str = "") -> None:
+    """Until told to stop. One process listens at a time; the next inherits its session, with what waits there."""
+    leads = Leadership(LOCK)
+    while leads.wait(stop):
+        NetworkGateway(url, cafile=cafile).run(stop, while_=lambda: not leads.lost_to_another())
+        leads.give_up()
+    leads.give_up()
+    connection.close()
 
-    def __init__(self, url: str, *, client_id: str = CLIENT_ID, shared: bool = False, cafile: str = "") -> None:
+
+class NetworkGateway(Gateway):
+    """Never shared: two gateways would take a device's frames out of order, and a counter never runs backwards."""
+
+    def __init__(self, url: str, *, client_id: str = CLIENT_ID, cafile: str = "") -> None:
         super().__init__(Wire(url, client_id=client_id, kept_s=KEPT_S, most=MOST_UNACKNOWLEDGED, cafile=cafile))
-        self.filters = [GROUP + name if shared else name for name in FILTERS]
         self.commands = Commands(self.wire, to_servers)
         self.counts: Counter[str] = Counter()
         self._known: dict[str, tuple[float, DeviceNetwork | None]] = {}
@@ -65,7 +77,7 @@ class NetworkGateway(Gateway):
         """Connect and subscribe. What servers had retained is not asked for: it is old."""
         had_session = self.wire.connect()
         self.commands.begin()
-        self.wire.subscribe(self.filters, retained=False)
+        self.wire.subscribe(FILTERS, retained=False)
         logger.info("listening to networks at %s:%d%s", self.wire.host, self.wire.port, ", where messages waited" if had_session else "")
 
     def step(self, *, wait_s: float = 0.5) -> int:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from core.models import AuditEntry
 from deploy.local.mosquitto import Mosquitto
-from iot.gateways.mqtt_networks import NetworkGateway
+from iot.gateways.mqtt_networks import NetworkGateway, listen
 from iot.models import DeadReading, Device, DeviceCommand, DeviceNetwork, DeviceProfile, LoraSession, Reading
 from iot.services import issue_mqtt_password, register_device, send_command
 from iot.services.networks import issue_broker_password, keep_network, withdraw_broker_password
@@ -352,6 +352,37 @@ def test_a_command_waits_while_its_server_does_not_listen_and_one_that_is_none_s
 
 def problems():
     return list(DeviceCommand.objects.order_by("pk").values_list("problem", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_process_listens_at_a_time_and_the_next_takes_up_what_waits(servers, beside, sensors, drain, caplog, monkeypatch):
+    """In the order they came: a counter never runs backwards."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr("core.leadership.LOOK_EVERY_S", 0.1)
+    stops = [threading.Event() for _process in range(2)]
+    threads = [threading.Thread(target=listen, args=(stop, beside.gateway_url), daemon=True) for stop in stops]
+    with servers("chirpstack") as client:
+        threads[0].start()
+        assert until(lambda: caplog.text.count("listening to networks") == 1)
+        threads[1].start()
+        for counter in range(10):
+            client.publish(servers.topic(), up(counter, sensors.ago(seconds=40 - counter)), wait=False)
+        assert until(lambda: counter_of() == 9)
+        assert caplog.text.count("listening to networks") == 1, "the second stands by"
+        stops[0].set()
+        threads[0].join(20)
+        client.publish(servers.topic(), up(10, sensors.ago(seconds=20)))
+        assert until(lambda: counter_of() == 10)
+        assert "where messages waited" in caplog.text
+    stops[1].set()
+    threads[1].join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    drain()
+    assert Reading.objects.count() == 22 and dead() == {}
+
+
+def counter_of():
+    return LoraSession.objects.values_list("counter", flat=True).first()
 
 
 @needs_payloads
