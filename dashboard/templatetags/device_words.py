@@ -58,7 +58,9 @@ def quality_words(quality: int) -> str:
 def battery_lasts(found: Battery) -> str:
     """How long a battery lasts, with its interval; or why nobody can say."""
     if found.why == "too_little_history":
-        return _("Too little history: %(days)d days, needs %(needs)d.") % {"days": found.days, "needs": found.needs}
+        return ngettext(
+            "Too little history: %(days)d day, needs %(needs)d.", "Too little history: %(days)d days, needs %(needs)d.", found.days
+        ) % {"days": found.days, "needs": found.needs}
     if found.days_left is None:
         return _("It is not falling.") if found.why == "not_falling" else _("No history yet.")
     days = round(found.days_left)

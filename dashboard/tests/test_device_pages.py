@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.device_values import digits_of
-from dashboard.templatetags.device_words import ago, measured
+from dashboard.templatetags.device_words import ago, battery_lasts, measured
+from iot.analytics.battery import Battery
 from iot.curve import Sample, curve, nice_step, scale
 from iot.models import Anomaly, BatteryDay, Datastream, Device, DeviceCredential, DeviceGroup, DeviceOutage
 from iot.services import suspend_device
@@ -168,6 +169,9 @@ def test_a_battery_says_when_it_ends_or_why_nobody_can_say(client, told, cast):
     BatteryDay.objects.bulk_create(BatteryDay(device=told.salmiya, day=today - timedelta(days=n), level_pct=40 + n) for n in range(5))
     client.force_login(cast.supervisor)
     assert "Too little history: 5 days, needs 14." in client.get(reverse("devices-one", args=["AIR-1"])).content.decode()
+    assert (
+        battery_lasts(Battery(None, None, None, None, days=1, why="too_little_history", needs=14)) == "Too little history: 1 day, needs 14."
+    )
     fleet = client.get(reverse("fleet")).context["fleet"]
     assert (fleet.low, fleet.unknown, fleet.looked_at) == ([], 1, 1)
     BatteryDay.objects.bulk_create(BatteryDay(device=told.salmiya, day=today - timedelta(days=n), level_pct=40 + n) for n in range(5, 30))
