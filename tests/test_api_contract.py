@@ -1,8 +1,9 @@
 """INT-5: the API does what its document says. Asked by somebody else's client, Schemathesis: no 5xx, no answer outside its schema.
 
-The short walk goes over what partners pull, in `make test`. The whole API, in every phase, as a key, as two people and as nobody, with a
-row of everything to be found, is in `make test-faults`; one slice of it is
-``make test-faults ARGS="tests/test_api_contract.py -m faults -k 'key and reads'"``.
+The short walk goes over what partners pull, in `make test`. The whole API, in every phase, as a key, as two people and as nobody, with
+a row of everything to be found, is in `make test-faults`; one slice of it is
+``make test-faults ARGS="tests/test_api_contract.py -m faults -k 'key and reads'"``, and ``KHAREETATY_WALK='^/api/v1/iot/'`` before it
+leaves all other addresses out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from redis import Redis
 from alerts.models import Alert, AlertRule
 from interop.models import BatchJob, Kind, Partner, RatePlan, Scope, WebhookSubscription
 from interop.services import issue_key
+from iot.models import Device, DeviceNetwork
+from iot.tests.asking import Askable, rows_to_ask
 from patrol.models import RoadNetwork
 from tests.test_admin_walk import one_of_each
 
@@ -40,10 +43,19 @@ CHECKS = (
 TOKEN = "abcdefghijklmnopqrstuvwxyz012345"
 # A story is told by all methods together: what one call makes, the next reads and changes; there is no end to them but the clock.
 SLICES = {
-    "reads": ["--include-method", "GET", "--phases", "examples,coverage,fuzzing", "-n", "5"],
+    "reads": [
+        *(part for method in ("POST", "PUT", "PATCH", "DELETE") for part in ("--exclude-method", method)),
+        "--phases",
+        "examples,coverage,fuzzing",
+        "-n",
+        "5",
+    ],
     "writes": ["--exclude-method", "GET", "--phases", "examples,coverage,fuzzing", "-n", "5"],
     "stories": ["--phases", "stateful", "-n", "5", "--max-time", "300"],
 }
+ONLY = ["--include-path-regex", walk] if (walk := os.environ.get("KHAREETATY_WALK", "")) else []
+SENSORS = "^/api/v1/iot/"
+SPEAKERS = ["water", "air", "camera", "plates", *DeviceNetwork.Kind.values]
 
 
 def explore(site, folder, headers, *arguments):
@@ -62,11 +74,12 @@ def explore(site, folder, headers, *arguments):
     return int(asked[1])
 
 
-def known_values(folder, incident):
+def known_values(folder, incident, asked_of):
     """What is there to be found, in the client's own settings: without it nearly every address it makes up leads to nothing."""
     words = {
         "ref": [incident.ref],
-        "code": [*AlertRule.objects.values_list("code", flat=True), incident.type.code],
+        "code": [*AlertRule.objects.values_list("code", flat=True), incident.type.code, *asked_of.codes],
+        "zone": ["T-SAL", "T-HA"],
         "slug": [incident.source.slug, "contract"],
         "model": ["hotspots", "risk", "forecast"],
         "name": ["incidents", "hotspots", "zones", "alerts"],
@@ -75,7 +88,10 @@ def known_values(folder, incident):
         "uid": [str(uid) for uid in WebhookSubscription.objects.values_list("uid", flat=True)],
     }
     numbers = {**{name: [1, 2, 3, "1"] for name in ("id", "unit", "before", "method")}, "column": [3156, 3157], "row": [12991]}
-    asked = {"governorate": ["T-HA"], "agency": ["police"], "region": ["kw"], "bbox": ["47.8,29.3,48.0,29.4"]}
+    asked = {
+        "governorate": ["T-HA"], "agency": ["police"], "region": ["kw"], "bbox": ["47.8,29.3,48.0,29.4"],
+        "metric": ["pressure", "temperature"], "device": asked_of.codes, "group": [asked_of.group],
+    }  # fmt: skip
     lines = []
     for place, known, share in (("path", {**words, **numbers}, 0.7), ("query", asked, 0.5)):
         for name, values in known.items():
@@ -122,6 +138,11 @@ def person(user):
     return {"Cookie": f"sessionid={client.cookies['sessionid'].value}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN}
 
 
+@pytest.fixture
+def asked_of(cast, places, one_of_each) -> Askable:
+    return rows_to_ask(cast, places, Device.objects.get(code="W-1"))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_partners_pull_is_what_the_document_says(live_site, tmp_path, cast, places, report):
     report()
@@ -133,10 +154,20 @@ def test_what_partners_pull_is_what_the_document_says(live_site, tmp_path, cast,
 @pytest.mark.django_db(transaction=True, reset_sequences=True)
 @pytest.mark.parametrize("role", ["key", "superadmin", "dispatcher", "nobody"])
 @pytest.mark.parametrize("what", SLICES)
-def test_the_whole_api_is_what_the_document_says(live_site, tmp_path, cast, places, one_of_each, role, what):
+def test_the_whole_api_is_what_the_document_says(live_site, tmp_path, cast, places, one_of_each, asked_of, role, what):
     headers = {"key": lambda: key_of(cast, places), "nobody": dict}.get(role, lambda: person(getattr(cast, role)))()
     RoadNetwork.objects.all().delete()  # a row for the command centre, with no roads in it
-    known_values(tmp_path, one_of_each)
+    known_values(tmp_path, one_of_each, asked_of)
     with nobody_waits():
-        asked = explore(live_site, tmp_path, headers, *SLICES[what])
+        asked = explore(live_site, tmp_path, headers, *SLICES[what], *ONLY)
+    assert asked > 100
+
+
+@pytest.mark.faults
+@pytest.mark.django_db(transaction=True, reset_sequences=True)
+@pytest.mark.parametrize("speaker", SPEAKERS)
+def test_what_devices_and_their_networks_are_answered_is_what_the_document_says(live_site, tmp_path, one_of_each, asked_of, speaker):
+    known_values(tmp_path, one_of_each, asked_of)
+    with nobody_waits():
+        asked = explore(live_site, tmp_path, asked_of.headers[speaker], *SLICES["writes"], "--include-path-regex", SENSORS)
     assert asked > 100

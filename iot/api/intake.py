@@ -63,8 +63,12 @@ class ReadingReceiptSerializer(serializers.Serializer[Any]):
     results = ReadingFateSerializer(many=True, help_text="Those refused, the first hundred.")
 
 
-class ReadingProblemSerializer(ReadingReceiptSerializer, ProblemSerializer):
-    """Nothing of it was taken."""
+class ReadingProblemSerializer(ProblemSerializer):
+    """Nothing of it was taken. The counts are there where the body held rows to look at."""
+
+    accepted = serializers.IntegerField(required=False)
+    refused = serializers.IntegerField(required=False)
+    results = ReadingFateSerializer(many=True, required=False, help_text="Those refused, the first hundred.")
 
 
 REQUEST = PolymorphicProxySerializer(

@@ -121,6 +121,8 @@ class DeviceDetail(Sees):
 
 
 class DeviceLast(Sees):
+    pagination_class = None  # as many as its profile has metrics
+
     @extend_schema(
         operation_id="read_last_values",
         tags=["sensors"],

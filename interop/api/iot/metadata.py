@@ -50,8 +50,12 @@ class MetadataReceiptSerializer(serializers.Serializer[Any]):
     results = FateSerializer(many=True, help_text="Those refused, the first hundred.")
 
 
-class MetadataProblemSerializer(MetadataReceiptSerializer, ProblemSerializer):
-    """Nothing of it was taken."""
+class MetadataProblemSerializer(ProblemSerializer):
+    """Nothing of it was taken. The counts are there where the body held rows to look at."""
+
+    accepted = serializers.IntegerField(required=False)
+    refused = serializers.IntegerField(required=False)
+    results = FateSerializer(many=True, required=False, help_text="Those refused, the first hundred.")
 
 
 ANSWERS: dict[Any, Any] = {
