@@ -1,9 +1,10 @@
-"""A wire between a browser and the site that can really be cut.
+"""A wire between a browser and the site, or between this process and PostgreSQL, that can really be cut.
 
 ``context.set_offline(True)`` is kept by a page and dies with it: what the page sends as it goes, a ``keepalive`` request at ``pagehide``,
 passes it by. A cut wire lets nothing through, whoever asks.
 
 ``wire``                   the fixture: a wire to ``live_site``; a page that is to lose it is opened at ``wire.url`` (cookies go by host).
+``database_wire``          the fixture: what this process asks PostgreSQL goes through it, until the end of the test.
 ``wire.tunnel(context)``   cut, and the browser knows that it is offline; both are mended at the end.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 
 from deploy.local.layout import HOST
 from tests.live_server import LiveSite
@@ -26,12 +28,13 @@ if TYPE_CHECKING:
 
 
 class Wire:
-    """Forwards TCP from a port of its own to the site's, as it comes, until it is cut."""
+    """Forwards TCP from a port of its own to another on this machine, as it comes, until it is cut."""
 
-    def __init__(self, site_url: str) -> None:
-        self._site = (HOST, int(urlsplit(site_url).port or 0))
+    def __init__(self, to_port: int) -> None:
+        self._site = (HOST, to_port)
         self._door = socket.create_server((HOST, 0))
-        self.url = f"http://{HOST}:{self._door.getsockname()[1]}"
+        self.port: int = self._door.getsockname()[1]
+        self.url = f"http://{HOST}:{self.port}"
         self._lock = threading.Lock()  # so that no connection is made while it is being cut
         self._is_cut = False
         self._open: set[socket.socket] = set()
@@ -102,6 +105,18 @@ def _hang_up(end: socket.socket) -> None:
 
 @pytest.fixture
 def wire(live_site: LiveSite) -> Iterator[Wire]:
-    made = Wire(live_site.url)
+    made = Wire(urlsplit(live_site.url).port or 0)
     yield made
+    made.close()
+
+
+@pytest.fixture
+def database_wire(transactional_db: None) -> Iterator[Wire]:
+    there = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
+    made = Wire(int(there["PORT"]))
+    connection.close()
+    connection.settings_dict.update(HOST=HOST, PORT=str(made.port))
+    yield made
+    connection.close()
+    connection.settings_dict.update(there)
     made.close()
