@@ -37,6 +37,8 @@ SUITES = (
     "telemetry_mqtt",
     "telemetry_tcp",
     "telemetry_coap",
+    "telemetry_growth",
+    "telemetry_memory",
     "sos",
     "alerts",
     "webhooks",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,10 +15,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.external_client import drive_in_its_own_process
-from benchmarks.intake import _cpu_seconds, web_process
+from benchmarks.own import Own, cpu_seconds, own_services
 from benchmarks.report import Report
-from deploy.local.layout import Layout
-from deploy.local.services import Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTION = "What partners pull (1,000,000 incidents)"
@@ -68,14 +65,10 @@ FROM chosen c, LATERAL (SELECT timestamptz '2026-10-01' - (c.n * 157.7 || ' seco
 
 
 def run(report: Report) -> None:
-    layout = Layout(Path(os.environ.get("KHAREETATY_VAR", ROOT / "var/bench")).resolve() / "external")
-    layout.make()
-    postgres = Postgres(layout)
-    postgres.start()
-    environment = os.environ | {"DATABASE_URL": postgres.url, "KHAREETATY_VAR": str(layout.var), "PYTHONUNBUFFERED": "1"}
-    try:
-        keys = _prepare(environment, postgres.url, report)
-        with web_process(environment, layout.log / "web.log") as (url, web):
+    with own_services("external") as own:
+        keys = own.shell(SETUP)["KEY"]
+        _fill(own, report)
+        with own.web() as (url, web):
             report.row(
                 SECTION,
                 "load of the machine while measuring",
@@ -84,22 +77,10 @@ def run(report: Report) -> None:
                 f"{os.cpu_count()} cores; the client has one of them",
             )
             _measure(report, url, keys, web)
-    finally:
-        postgres.stop()
 
 
-def _prepare(environment: dict[str, str], database: str, report: Report) -> list[str]:
-    for command in (["migrate", "--verbosity", "0"], ["load_gazetteer"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    made = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v", "0", "-c", SETUP],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with psycopg.connect(database.replace("postgis://", "postgresql://"), autocommit=True) as connection:
+def _fill(own: Own, report: Report) -> None:
+    with psycopg.connect(own.database, autocommit=True) as connection:
         (known,) = connection.execute("SELECT count(*) FROM incidents_incident").fetchone() or (0,)
         if known < INCIDENTS:
             began = time.monotonic()
@@ -109,7 +90,6 @@ def _prepare(environment: dict[str, str], database: str, report: Report) -> list
             report.row(
                 SECTION, "filling the table, all its indexes in place", INCIDENTS / (time.monotonic() - began), "rows/s", "by one statement"
             )
-    return [line.split()[1] for line in made.stdout.splitlines() if line.startswith("KEY ")]
 
 
 def _measure(report: Report, url: str, keys: list[str], web: subprocess.Popen[bytes]) -> None:
@@ -149,9 +129,9 @@ def _measure(report: Report, url: str, keys: list[str], web: subprocess.Popen[by
     report.row(SECTION, "box and time to 100 metres, p95", boxes["p95_ms"], "ms", f"p50 {boxes['p50_ms']:.1f}")
     _file(report, url, exact, web)
     drive(url, exact, "open", "mixed", 40)
-    before = _cpu_seconds(web.pid)
+    before = cpu_seconds(web.pid)
     mixed = drive(url, exact, "open", "mixed", RATE, SECONDS)
-    spent = _cpu_seconds(web.pid) - before
+    spent = cpu_seconds(web.pid) - before
     answered = sum(mixed["statuses"].values())
     report.row(
         SECTION, "mixed reads asked", RATE, "1/s", f"open loop for {SECONDS:g} s; latency from the planned time; {mixed['statuses']}"

@@ -17,10 +17,9 @@ from typing import Any
 
 import httpx
 
-from benchmarks.intake import web_process
+from benchmarks.own import Own, own_services
 from benchmarks.report import Report
-from deploy.local.layout import Layout
-from deploy.local.services import Postgres, Redis
+from deploy.local.services import Redis
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTION = "Limits"
@@ -45,18 +44,10 @@ print("KEY", issue_key(partner=partner, name="bench", scopes=["incidents:read"],
 
 
 def run(report: Report) -> None:
-    layout = Layout(Path(os.environ.get("KHAREETATY_VAR", ROOT / "var/bench")).resolve() / "limits")
-    layout.make()
-    postgres, redis = Postgres(layout), Redis(layout)
-    redis.start()
-    try:
-        _alone(report, redis)
-        _away(report, redis)
-        postgres.start()
-        _by_http(report, os.environ | {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url, "KHAREETATY_VAR": str(layout.var)}, layout)
-    finally:
-        redis.stop()
-        postgres.stop()
+    with own_services("limits", "cache") as own:
+        _alone(report, own.cache)
+        _away(report, own.cache)
+        _by_http(report, own)
 
 
 # --- the limiter alone -------------------------------------------------------------------------------------------------------------------
@@ -155,12 +146,10 @@ def take(bucket: str, per_minute: str, burst: str, calls: str, seconds: str, at:
 # --- a key, through web processes --------------------------------------------------------------------------------------------------------
 
 
-def _by_http(report: Report, environment: dict[str, str], layout: Layout) -> None:
-    for command in (["migrate", "--verbosity", "0"], ["load_gazetteer"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    secret = _ended(_begun(environment, SETUP)).split("KEY ", 1)[1].split()[0]
+def _by_http(report: Report, own: Own) -> None:
+    secret = own.shell(SETUP)["KEY"][0]
     with contextlib.ExitStack() as stack:
-        webs = [stack.enter_context(web_process(environment, layout.log / f"web-{n}.log"))[0] for n in range(2)]
+        webs = [stack.enter_context(own.web(f"web-{n}"))[0] for n in range(2)]
         code = "import sys, json, httpx; c = httpx.Client(headers={'X-API-Key': sys.argv[2]}); "
         code += "print(json.dumps([c.get(sys.argv[1] + '/api/v1/external/incidents').status_code for _n in range(400)]))"
         clients = [
@@ -170,16 +159,16 @@ def _by_http(report: Report, environment: dict[str, str], layout: Layout) -> Non
         passed = answers.count(200)
         how = f"{PROCESSES} clients, 400 calls each, through 2 web processes; the others: {sorted(set(answers) - {200})}"
         report.row(SECTION, "answered 200 of a key that may 500 times", passed, "calls", how)
-        _until_refused(report, environment, webs, secret)
+        _until_refused(report, own, webs, secret)
     if not 500 <= passed <= 505 or set(answers) != {200, 429}:
         raise AssertionError(f"{passed} of 500 passed: {set(answers)}")
 
 
-def _until_refused(report: Report, environment: dict[str, str], webs: list[str], secret: str) -> None:
+def _until_refused(report: Report, own: Own, webs: list[str], secret: str) -> None:
     """A key is ended by a process of its own, while both web processes are asked without a pause."""
     code = "import time\nfrom interop.models import PartnerKey\nfrom interop.services import revoke_key\n"
     code += f"revoke_key(key=PartnerKey.objects.get(prefix={secret.split('.')[0]!r}), by=None)\nprint('AT', time.time())"
-    ending = _begun(environment, code)
+    ending = _begun(own.environment, code)
     refused_at: dict[str, float] = {}
     while len(refused_at) < len(webs):
         for web in webs:

@@ -18,8 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
-
+from benchmarks.own import cpu_seconds, until_alive, web_command
 from benchmarks.report import Report
 from deploy.local.layout import HOST, free_port
 
@@ -62,10 +61,10 @@ def _two_hundred_sockets(report: Report, sessions: list[str], reporting: Callabl
         pages.stdin.flush()
         assert pages.stdout.readline() == b"open\n"
         reporting(1)  # the first card compiles its template
-        before, started = (_cpu_s(web.pid), _cpu_s(relay.pid)), time.monotonic()
+        before, started = (cpu_seconds(web.pid), cpu_seconds(relay.pid)), time.monotonic()
         committed = reporting(SECONDS)
         lasted = time.monotonic() - started
-        web_s, relay_s = _cpu_s(web.pid) - before[0], _cpu_s(relay.pid) - before[1]
+        web_s, relay_s = cpu_seconds(web.pid) - before[0], cpu_seconds(relay.pid) - before[1]
         time.sleep(3)
         pages.stdin.write(b"done\n")
         pages.stdin.flush()
@@ -102,19 +101,13 @@ def _a_real_page(report: Report, session: str, reporting: Callable[[float], dict
 def _product() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
     port = free_port()
     url = f"http://{HOST}:{port}"
-    with _program(*_web_command(port)) as web, _program("manage.py", "relay") as relay:
-        _until_answers(url)
+    with _program(*web_command(port)) as web, _program("manage.py", "relay") as relay:
+        until_alive(url, web)
         yield url, web, relay
 
 
 def _quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
-def _web_command(port: int) -> list[str]:
-    """The web process as the Procfile starts it."""
-    line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("web:"))
-    return line.split(":", 1)[1].replace("$KHAREETATY_HOST", HOST).replace("$KHAREETATY_PORT", str(port)).split()[1:]
 
 
 @contextlib.contextmanager
@@ -125,21 +118,6 @@ def _program(*arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[bytes]]
     finally:
         program.send_signal(signal.SIGTERM)
         program.wait(20)
-
-
-def _until_answers(url: str) -> None:
-    for _ in range(600):
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/livez").status_code == 200:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("the web process did not start")
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _world() -> tuple[Any, Any, list[Any]]:

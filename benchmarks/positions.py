@@ -6,27 +6,18 @@ the time a position was taken at with the time it could first be read. Nothing m
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from benchmarks.intake import web_process
+from benchmarks.own import Own, drive, own_services, tree_seconds
 from benchmarks.positions_client import UNITS
 from benchmarks.report import Report
-from deploy.local.layout import Layout
-from deploy.local.mosquitto import Mosquitto
-from deploy.local.services import Postgres
 
-ROOT = Path(__file__).resolve().parents[1]
 SECTION = "Positions"
 RATE = UNITS / 5
 SECONDS = float(os.environ.get("KHAREETATY_BENCH_SECONDS", "40"))
@@ -91,14 +82,12 @@ class Prober(threading.Thread):
 
 
 class Bench:
-    def __init__(self, report: Report, url: str, key: str, database: str, broker: Mosquitto, pids: dict[str, int]) -> None:
-        self.report, self.url, self.key, self.broker, self.pids = report, url, key, broker, pids
-        self.database = database.replace("postgis://", "postgresql://")
+    def __init__(self, report: Report, url: str, key: str, own: Own, pids: dict[str, int]) -> None:
+        self.report, self.url, self.key, self.broker, self.pids, self.database = report, url, key, own.broker, pids, own.database
 
     def drive(self, mode: str, rate: float, seconds: float) -> dict[str, Any]:
         url = self.broker.feeder_url if mode in ("mqtt", "flood") else self.url
-        command = [sys.executable, "-m", "benchmarks.positions_client", url, self.key, mode, str(rate), str(seconds)]
-        told: dict[str, Any] = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        told: dict[str, Any] = drive("benchmarks.positions_client", url, self.key, mode, rate, seconds)
         return told
 
     def count(self) -> int:
@@ -170,55 +159,19 @@ class Bench:
         )
 
     def _cpu(self) -> dict[str, float]:
-        return {name: _tree_seconds(pid) for name, pid in self.pids.items()}
-
-
-def _tree_seconds(pid: int) -> float:
-    """User and system time of a process and its children, those that have ended included."""
-    total, ticks = 0.0, os.sysconf("SC_CLK_TCK")
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, IndexError):
-            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            if int(entry.name) == pid:
-                total += sum(int(fields[place]) for place in (11, 12, 13, 14))
-            elif int(fields[1]) == pid:
-                total += int(fields[11]) + int(fields[12])
-    return total / ticks
+        return {name: tree_seconds(pid) for name, pid in self.pids.items()}
 
 
 def run(report: Report) -> None:
-    layout = Layout(Path(os.environ.get("KHAREETATY_VAR", ROOT / "var/bench")).resolve() / "positions")
-    layout.make()
-    postgres, broker = Postgres(layout), Mosquitto(layout)
-    postgres.start()
-    broker.start()
-    environment = os.environ | {
-        "DATABASE_URL": postgres.url, "KHAREETATY_VAR": str(layout.var), "PYTHONUNBUFFERED": "1", "MQTT_URL": broker.gateway_url,
-    }  # fmt: skip
-    try:
-        for command in (["migrate", "--verbosity", "0"], ["load_gazetteer"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SETUP]
-        made = subprocess.run(shell, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-        key = next(line.split()[1] for line in made.stdout.splitlines() if line.startswith("KEY "))
-        with web_process(environment, layout.log / "web.log") as (url, web), (layout.log / "gateway.log").open("ab") as log:
-            command = [sys.executable, "manage.py", "position_gateway"]
-            gateway = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            try:
-                time.sleep(4)
-                pids = {"web": web.pid, "gateway": gateway.pid, "postgres": postgres.postmaster() or 0, "broker": broker.server() or 0}
-                bench = Bench(report, url, key, postgres.url, broker, pids)
-                bench.drive("closed", 4, 2)  # what happens once
-                bench.sustained("MQTT QoS 1", "mqtt")
-                bench.sustained("HTTP batches", "batches")
-                bench.sustained("HTTP singles", "singles")
-                bench.fences()
-                bench.most()
-            finally:
-                gateway.terminate()
-                gateway.wait(20)
-    finally:
-        broker.stop()
-        postgres.stop()
+    with own_services("positions", "broker") as own:
+        key = own.shell(SETUP)["KEY"][0]
+        with own.web() as (url, web), own.program("gateway", "position_gateway") as gateway:
+            time.sleep(4)
+            pids = {"web": web.pid, "gateway": gateway.pid, "postgres": own.postgres.postmaster() or 0, "broker": own.broker.server() or 0}
+            bench = Bench(report, url, key, own, pids)
+            bench.drive("closed", 4, 2)  # what happens once
+            bench.sustained("MQTT QoS 1", "mqtt")
+            bench.sustained("HTTP batches", "batches")
+            bench.sustained("HTTP singles", "singles")
+            bench.fences()
+            bench.most()

@@ -15,12 +15,12 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.live import _cpu_s, _program, _quantile, _sessions, _until_answers, _web_command
+from benchmarks.live import _program, _quantile, _sessions
+from benchmarks.own import cpu_seconds, rss_mib, until_alive, web_command
 from benchmarks.report import Report
 from deploy.local.layout import HOST, free_port
 
@@ -53,8 +53,8 @@ def run(report: Report) -> None:
     report.row(SECTION, "load of the machine before measuring", os.getloadavg()[0], "", "others' work shows in every figure below")
     port = free_port()
     url = f"http://{HOST}:{port}"
-    with _program(*_web_command(port)) as web:
-        _until_answers(url)
+    with _program(*web_command(port)) as web:
+        until_alive(url, web)
         with _program("-m", "benchmarks.rooms", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as pages:
             assert pages.stdin is not None and pages.stdout is not None
             asked = {"url": url, "sessions": sessions, "rooms": rooms, "slow": [f"zone:{zone}"] * SLOW}
@@ -62,12 +62,12 @@ def run(report: Report) -> None:
             _tell(devices, FILL / FILL_PER_S, rate_per_s=FILL_PER_S)
             time.sleep(SETTLE_S)
             assert _say(pages, "begin") == "begun"
-            before, spent, began = _rss_mib(web.pid), _cpu_s(web.pid), time.monotonic()
+            before, spent, began = rss_mib(web.pid), cpu_seconds(web.pid), time.monotonic()
             told = _tell(devices, SECONDS / 2)
-            middle = _rss_mib(web.pid)
+            middle = rss_mib(web.pid)
             told += _tell(devices, SECONDS / 2)
             lasted = time.monotonic() - began
-            web_s, after = _cpu_s(web.pid) - spent, _rss_mib(web.pid)
+            web_s, after = cpu_seconds(web.pid) - spent, rss_mib(web.pid)
             time.sleep(3)
             found = _say(pages, "done")
     if not found["late"] or found["slow_told"] < SLOW:
@@ -115,11 +115,6 @@ def _tell(devices: list[tuple[int, int]], seconds: float, *, rate_per_s: int = R
         told += size
         time.sleep(max(0.0, told / rate_per_s - gone))
     return told
-
-
-def _rss_mib(pid: int) -> float:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1_024
 
 
 def _world() -> tuple[list[tuple[int, int]], int]:

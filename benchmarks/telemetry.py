@@ -1,4 +1,4 @@
-"""Readings of 5,000 devices: by HTTP in batches to committed rows, the writer alone on a burst, and one device's day as the table grows.
+"""Readings of 5,000 devices: by HTTP in batches to committed rows, and the writer alone on a burst.
 
 PostgreSQL and both Redis servers are durable ones (the streams' with ``appendfsync always``), all on the same machine as the client. A
 row's way is watched from outside: a prober compares the time a reading was taken at with the time it could first be read.
@@ -7,34 +7,24 @@ row's way is watched from outside: a prober compares the time a reading was take
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import os
-import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import redis
 
-from benchmarks.intake import web_process
+from benchmarks.own import Beside, Own, drive, own_services, tree_seconds
 from benchmarks.report import Report
-from deploy.local.layout import Layout
-from deploy.local.services import Postgres, Redis, Streams
 
-ROOT = Path(__file__).resolve().parents[1]
 SECTION = "Telemetry"
 DEVICES, KEYS = 5_000, 40
 SECONDS = float(os.environ.get("KHAREETATY_BENCH_SECONDS", "15"))
 BURST = int(os.environ.get("KHAREETATY_BENCH_BURST", "100000"))
-ROWS = [int(text) for text in os.environ.get("KHAREETATY_BENCH_ROWS", "1000000,10000000").split(",") if text]
-BYTES_A_ROW = 300  # with its key and what PostgreSQL writes ahead meanwhile
 SETUP = f"""
 from django.utils import timezone
 from accounts.models import Agency
@@ -95,47 +85,41 @@ def p95(values: list[float]) -> float:
 
 
 class Bench:
-    def __init__(self, report: Report, layout: Layout, environment: dict[str, str], postgres: Postgres, streams: Streams) -> None:
-        self.report, self.layout, self.environment = report, layout, environment
-        self.database = postgres.url.replace("postgis://", "postgresql://")
-        self.streams_url = streams.url
-        self.redis = redis.Redis.from_url(streams.url)
-
-    def one(self, sql: str) -> Any:
-        with psycopg.connect(self.database) as connection:
-            row = connection.execute(sql).fetchone()
-            return row[0] if row else None
+    def __init__(self, report: Report, own: Own) -> None:
+        self.report, self.own, self.database = report, own, own.database
 
     def count(self) -> int:
-        return int(self.one("SELECT count(*) FROM iot_reading"))
-
-    def waiting(self) -> int:
-        told: Any = self.redis.get("iot:readings:waiting")
-        return int(told or 0)
-
-    @contextlib.contextmanager
-    def writer(self) -> Iterator[int]:
-        with (self.layout.log / "writer.log").open("ab") as log:
-            command = [sys.executable, "manage.py", "telemetry_writer"]
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            try:
-                yield process.pid
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
+        return int(self.own.one("SELECT count(*) FROM iot_reading"))
 
     def drained(self, patience_s: float = 300) -> float:
         """When the stream was empty."""
         deadline = time.monotonic() + patience_s
-        while self.waiting() and time.monotonic() < deadline:
+        while self.own.waiting() and time.monotonic() < deadline:
             time.sleep(0.02)
         return time.monotonic()
 
     def drive(self, url: str, keys: list[str], batch: int, rate: float) -> dict[str, Any]:
-        command = [sys.executable, "-m", "benchmarks.telemetry_client", url, str(batch), str(rate), str(SECONDS)]
-        driven = subprocess.run(command, cwd=ROOT, check=True, input=json.dumps(keys), stdout=subprocess.PIPE, text=True)
-        told: dict[str, Any] = json.loads(driven.stdout)
+        told: dict[str, Any] = drive("benchmarks.telemetry_client", url, batch, rate, SECONDS, given=keys)
         return told
+
+    def through(self, section: str, title: str, pid: int, load: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Report what a gateway (``pid``) made of ``load``, from the first answer to the last row; what the load told."""
+        before, spent, prober = self.count(), tree_seconds(pid), Prober(self.database)
+        prober.start()
+        began = time.monotonic()
+        went = load()
+        share = 100 * (tree_seconds(pid) - spent) / (time.monotonic() - began)
+        self.drained()
+        prober.over.set()
+        prober.join()
+        kept = self.count() - before
+        row = functools.partial(self.report.row, section)
+        row(f"{title}: acknowledged", went["acknowledged"] / went["seconds"], "1/s", "one reading each")
+        row(f"{title}: not kept", went["acknowledged"] - kept, "", "acknowledged, less the rows in the table")
+        row(f"{title}: refused", went["refused"], "")
+        row(f"{title}: p95 of the answer", went["p95_ms"], "ms", f"the gateway took {share:.0f} % of a core")
+        row(f"{title}: p95 from the reading to the row", p95(prober.lags), "ms", f"{len(prober.lags):,} seen")
+        return went
 
     def http(self, url: str, keys: list[str]) -> None:
         for name, batch, rate in (("as many as they go", 500, 0.0), ("2,000 readings a second", 20, 100.0)):
@@ -157,7 +141,7 @@ class Bench:
         from iot.decoders.measurement import Measurement
         from iot.stream import Envelope, Stream
 
-        stream, now = Stream(url=self.streams_url), datetime.now(UTC)
+        stream, now = Stream(url=self.own.streams.url), datetime.now(UTC)
         before, began = self.count(), time.monotonic()
         for start in range(0, BURST, 1_000):
             stream.offer(
@@ -168,8 +152,8 @@ class Bench:
             )
         offered = time.monotonic() - began
         self.report.row(SECTION, "on the stream, one reading a message", BURST / offered, "1/s", "1,000 an offer, on the disk each")
-        with self.writer():
-            while self.waiting() == BURST:
+        with self.own.program("writer", "telemetry_writer"):
+            while self.own.waiting() == BURST:
                 time.sleep(0.005)
             started = time.monotonic()
             took = self.drained() - started
@@ -179,65 +163,21 @@ class Bench:
         )
         self.report.row(SECTION, "of the burst not kept", BURST - kept, "")
 
-    def growth(self) -> None:
-        """A reading a minute of as many streams as it takes, in the last 24 hours; then one device's day, cold and warm."""
-        for rows in ROWS:
-            streams = -(-rows // 1_440)
-            if rows * BYTES_A_ROW > (free := shutil.disk_usage(self.layout.var).free):
-                note = f"needs {rows * BYTES_A_ROW / 1e9:.0f} GB of disk with its log, {free / 1e9:.0f} are free"
-                self.report.row(SECTION, f"one device's last day among {rows:,} rows: not measured", 0, "", note)
-                continue
-            with psycopg.connect(self.database, autocommit=True) as connection:
-                connection.execute(
-                    "INSERT INTO iot_reading SELECT 10000000 + s, date_trunc('minute', now()) - m * interval '1 minute', random() * 30, 0 "
-                    "FROM generate_series(0, 1439) AS m, generate_series(1, %s) AS s ON CONFLICT DO NOTHING",
-                    [streams],
-                )
-                connection.execute("ANALYZE iot_reading")
-                query = "SELECT at, value, quality FROM iot_reading WHERE datastream_id = %s AND at >= now() - interval '1 day' ORDER BY at"
-                times = []
-                for turn in range(40):
-                    began = time.perf_counter()
-                    found = len(connection.execute(query, [10_000_001 + turn * (streams // 41)]).fetchall())
-                    times.append(time.perf_counter() - began)
-                    assert found >= 1_438, found
-            self.report.row(
-                SECTION,
-                f"one device's last day among {rows:,} rows: p95",
-                p95(times),
-                "ms",
-                f"1,440 rows; the median {sorted(times)[20] * 1e3:.1f} ms",
-            )
-        size = self.one("SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'iot_reading'::regclass")
-        self.report.row(SECTION, "bytes a reading", float(size) / max(self.count(), 1), "", "with its key")
+
+@contextlib.contextmanager
+def telemetry_services(where: str, *beside: Beside) -> Iterator[Own]:
+    """Services with empty streams; ``where`` is kept from run to run."""
+    with own_services(where, "cache", "streams", *beside) as own:
+        redis.Redis.from_url(own.streams.url).flushall()
+        yield own
 
 
 def run(report: Report) -> None:
-    layout = Layout(Path(os.environ.get("KHAREETATY_VAR", ROOT / "var/bench")).resolve() / "telemetry")
-    layout.make()
-    postgres, cache, streams = Postgres(layout), Redis(layout), Streams(layout)
-    for service in (postgres, cache, streams):
-        service.start()
-    environment = os.environ | {
-        "DATABASE_URL": postgres.url, "REDIS_URL": cache.url, "STREAMS_URL": streams.url, "KHAREETATY_VAR": str(layout.var),
-        "PYTHONUNBUFFERED": "1",
-    }  # fmt: skip
-    try:
-        streams_client = redis.Redis.from_url(streams.url)
-        streams_client.flushall()
-        for command in (["migrate", "--verbosity", "0"], ["load_gazetteer"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SETUP]
-        made = subprocess.run(shell, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-        keys = [line.split()[1] for line in made if line.startswith("KEY ")]
-        first = next(int(line.split()[1]) for line in made if line.startswith("IDS "))
-        bench = Bench(report, layout, environment, postgres, streams)
-        bench.burst(first)
-        with web_process(environment, layout.log / "web.log") as (url, _web_process), bench.writer():
-            bench.drive(url, keys, 20, 5.0)  # what happens once
+    with telemetry_services("telemetry") as own:
+        made = own.shell(SETUP)
+        bench = Bench(report, own)
+        bench.burst(int(made["IDS"][0].split()[0]))
+        with own.web() as (url, _web), own.program("writer", "telemetry_writer"):
+            bench.drive(url, made["KEY"], 20, 5.0)  # what happens once
             bench.drained()
-            bench.http(url, keys)
-        bench.growth()
-    finally:
-        for service in (streams, cache, postgres):
-            service.stop()
+            bench.http(url, made["KEY"])

@@ -2,7 +2,7 @@
 
 The broker, PostgreSQL and both Redis servers are durable ones, all on the same machine as the load. A row's way is watched from outside: a
 prober compares the time a reading was taken at with the time it could first be read, of two hundred of the devices.
-``KHAREETATY_BENCH_SECONDS`` is how long the steady load lasts (600 for the ten minutes), ``KHAREETATY_BENCH_RATES`` how many messages a
+``KHAREETATY_BENCH_SECONDS`` is how long each steady load lasts, ``KHAREETATY_BENCH_RATES`` how many messages a
 second, ``KHAREETATY_BENCH_BURST`` how many come at once.
 """
 
@@ -11,25 +11,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import redis
-
-from benchmarks.positions import _tree_seconds
+from benchmarks.memory import Watch
+from benchmarks.own import Own, drive, tree_seconds
 from benchmarks.report import Report
-from benchmarks.telemetry import DEVICES, SETUP, Bench, Prober, p95
-from deploy.local.layout import Layout
-from deploy.local.mosquitto import Mosquitto
-from deploy.local.services import Postgres, Redis, Streams
+from benchmarks.telemetry import DEVICES, SETUP, Bench, Prober, p95, telemetry_services
+from deploy.local.layout import HOST
 
-ROOT = Path(__file__).resolve().parents[1]
 SECTION = "Telemetry by MQTT"
 SECONDS = float(os.environ.get("KHAREETATY_BENCH_SECONDS", "30"))
 RATES = [float(text) for text in os.environ.get("KHAREETATY_BENCH_RATES", "1000,4000,8000").split(",")]
@@ -52,58 +43,16 @@ print("WATCHED", json.dumps(list(Datastream.objects.order_by("?").values_list("p
 """
 
 
-class Watch(threading.Thread):
-    """The most memory each program had, and what it had at first and at last."""
-
-    def __init__(self, pids: dict[str, int]) -> None:
-        super().__init__(daemon=True)
-        self.pids, self.over = pids, threading.Event()
-        self.seen: dict[str, list[float]] = {name: [] for name in pids}
-
-    def run(self) -> None:
-        while not self.over.wait(1.0):
-            for name, pid in self.pids.items():
-                with contextlib.suppress(OSError):
-                    self.seen[name].append(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4_096 / 2**20)
-
-    def told(self) -> str:
-        return ", ".join(f"{name} {rows[0]:.0f} → {rows[-1]:.0f} (most {max(rows):.0f})" for name, rows in self.seen.items() if rows)
-
-    def growth(self) -> float:
-        """From the first quarter's most to the last quarter's most, of all together."""
-        return sum(max(rows[-len(rows) // 4 :]) - max(rows[: max(len(rows) // 4, 1)]) for rows in self.seen.values() if rows)
-
-
 class MqttBench(Bench):
-    def __init__(self, *services: Any, broker: Mosquitto, accounts: list[Any], watched: list[int]) -> None:
-        super().__init__(*services)
-        self.broker, self.accounts, self.watched = broker, accounts, watched
+    def __init__(self, report: Report, own: Own, accounts: list[Any], watched: list[int]) -> None:
+        super().__init__(report, own)
+        self.accounts, self.watched = accounts, watched
         self.pids: dict[str, int] = {}
 
-    @contextlib.contextmanager
-    def program(self, name: str, *command: str) -> Iterator[None]:
-        with (self.layout.log / f"{name}.log").open("ab") as log:
-            started = [sys.executable, "manage.py", *command]
-            process = subprocess.Popen(started, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            self.pids[name] = process.pid
-            try:
-                yield
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
-
     def load(self, rate: float, seconds: float) -> dict[str, Any]:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.telemetry_mqtt_client",
-            "127.0.0.1",
-            str(self.broker.sensor_port),
-            str(rate),
-            str(seconds),
-        ]
-        driven = subprocess.run(command, cwd=ROOT, check=True, input=json.dumps(self.accounts), stdout=subprocess.PIPE, text=True)
-        told: dict[str, Any] = json.loads(driven.stdout)
+        told: dict[str, Any] = drive(
+            "benchmarks.telemetry_mqtt_client", HOST, self.own.broker.sensor_port, rate, seconds, given=self.accounts
+        )
         return told
 
     def all_kept(self, before: int, wanted: int, patience_s: float = 600) -> tuple[int, float]:
@@ -120,16 +69,16 @@ class MqttBench(Bench):
             time.sleep(0.5)
 
     def steady(self, rate: float) -> None:
-        before, cpu = self.count(), {name: _tree_seconds(pid) for name, pid in self.pids.items()}
+        before, cpu = self.count(), {name: tree_seconds(pid) for name, pid in self.pids.items()}
         prober, watch = Prober(self.database, only=self.watched), Watch(self.pids)
         prober.start()
         watch.start()
         went = self.load(rate, SECONDS)
-        for thread in (prober, watch):
-            thread.over.set()
+        watch.stop()
+        prober.over.set()
         prober.join()
         kept, _came = self.all_kept(before, went["acknowledged"])
-        spent = {name: 1e6 * (_tree_seconds(pid) - cpu[name]) / max(kept, 1) for name, pid in self.pids.items()}
+        spent = {name: 1e6 * (tree_seconds(pid) - cpu[name]) / max(kept, 1) for name, pid in self.pids.items()}
         title = f"{rate:,.0f} messages a second"
         row = self.report.row
         row(SECTION, f"{title}: acknowledged", went["acknowledged"] / went["seconds"], "1/s", f"for {went['seconds']:.0f} s")
@@ -146,7 +95,7 @@ class MqttBench(Bench):
         watch.start()
         went = self.load(0, BURST)
         kept, came = self.all_kept(before, went["acknowledged"])
-        watch.over.set()
+        watch.stop()
         title, took, row = f"{BURST:,} at once", came - began, self.report.row
         row(
             SECTION, f"{title}: taken by the broker", went["acknowledged"] / went["seconds"], "1/s", "everything else on the same two cores"
@@ -155,36 +104,27 @@ class MqttBench(Bench):
         self.report.row(SECTION, f"{title}: not kept", went["acknowledged"] - kept, "")
 
 
-def run(report: Report) -> None:
-    layout = Layout(Path(os.environ.get("KHAREETATY_VAR", ROOT / "var/bench")).resolve() / "telemetry")
-    layout.make()
-    postgres, cache, streams, broker = Postgres(layout), Redis(layout), Streams(layout), Mosquitto(layout)
-    services = (postgres, cache, streams, broker)
-    for service in services:
-        service.start()
-    environment = os.environ | {
-        "DATABASE_URL": postgres.url, "REDIS_URL": cache.url, "STREAMS_URL": streams.url, "KHAREETATY_VAR": str(layout.var),
-        "PYTHONUNBUFFERED": "1", "MQTT_URL": broker.gateway_url,
-    }  # fmt: skip
-    try:
-        redis.Redis.from_url(streams.url).flushall()
-        for command in (["migrate", "--verbosity", "0"], ["load_gazetteer"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", ACCOUNTS]
-        made = subprocess.run(shell, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-        told = {line.split(" ", 1)[0]: line.split(" ", 1)[1] for line in made if line.startswith(("ACCOUNTS ", "WATCHED "))}
-        accounts, watched = json.loads(told["ACCOUNTS"]), json.loads(told["WATCHED"])
-        bench = MqttBench(report, layout, environment, postgres, streams, broker=broker, accounts=accounts, watched=watched)
-        report.row(SECTION, "devices", DEVICES, "", "a connection, a password and a session each; 200 bytes of JSON, QoS 1")
-        bench.pids |= {"postgres": postgres.postmaster() or 0, "broker": broker.server() or 0, "streams": streams.server() or 0}
-        with bench.program("writer", "telemetry_writer"), bench.program("gateway", "mqtt_gateway"):
+@contextlib.contextmanager
+def mqtt_bench(report: Report, section: str) -> Iterator[MqttBench]:
+    """Five thousand devices with their accounts, a broker, a gateway and a writer, warm."""
+    with telemetry_services("telemetry", "broker") as own:
+        made = own.shell(ACCOUNTS)
+        bench = MqttBench(report, own, json.loads(made["ACCOUNTS"][0]), json.loads(made["WATCHED"][0]))
+        report.row(section, "devices", DEVICES, "", "a connection, a password and a session each; 200 bytes of JSON, QoS 1")
+        with own.program("writer", "telemetry_writer") as writer, own.program("gateway", "mqtt_gateway") as gateway:
+            bench.pids = {
+                "postgres": own.postgres.postmaster() or 0, "broker": own.broker.server() or 0, "streams": own.streams.server() or 0,
+                "writer": writer.pid, "gateway": gateway.pid,
+            }  # fmt: skip
             time.sleep(5)
             bench.load(500, 4)  # what happens once
             bench.all_kept(0, 2_000)
-            for rate in RATES:
-                bench.steady(rate)
-            if BURST:
-                bench.at_once()
-    finally:
-        for service in reversed(services):
-            service.stop()
+            yield bench
+
+
+def run(report: Report) -> None:
+    with mqtt_bench(report, SECTION) as bench:
+        for rate in RATES:
+            bench.steady(rate)
+        if BURST:
+            bench.at_once()

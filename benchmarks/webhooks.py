@@ -9,7 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.live import _cpu_s, _program
+from benchmarks.live import _program
+from benchmarks.own import cpu_seconds
 from benchmarks.report import Report
 
 SECTION = "Webhooks"
@@ -38,11 +39,11 @@ def run(report: Report) -> None:
         queued_s, ids = _queue(port)
         with _program("manage.py", "webhook_sender") as sender:
             _until(lambda: _delivered(ids) > 0)
-            first, began, cpu = _delivered(ids), time.monotonic(), _cpu_s(sender.pid)
-            receiver_cpu = _cpu_s(receiver.pid)
+            first, began, cpu = _delivered(ids), time.monotonic(), cpu_seconds(sender.pid)
+            receiver_cpu = cpu_seconds(receiver.pid)
             _until(lambda: _delivered(ids) >= DELIVERIES)
             took, sent = time.monotonic() - began, DELIVERIES - first
-            cpu, receiver_cpu = _cpu_s(sender.pid) - cpu, _cpu_s(receiver.pid) - receiver_cpu
+            cpu, receiver_cpu = cpu_seconds(sender.pid) - cpu, cpu_seconds(receiver.pid) - receiver_cpu
     note = f"{DELIVERIES:,} deliveries to {HOOKS} addresses; load of the machine before: {load:.1f}"
     report.row(SECTION, "deliveries by one sender to a quick receiver", sent / took, "/s", f"{note}; goal: 500")
     report.row(SECTION, "the sender's processor time a delivery", 1000 * cpu / sent, "ms")

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -22,15 +21,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-import redis
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from benchmarks.intake import web_process
-from deploy.local.layout import Layout
-from deploy.local.mosquitto import Mosquitto
-from deploy.local.services import Postgres, Redis, Streams
-from tests.live_server import ROOT
+from benchmarks.own import Own, own_services
 
 pytestmark = pytest.mark.faults
 
@@ -128,19 +122,13 @@ class ByMqtt(Device):
 class Site:
     """All of the way from a device to its row, and nothing of anybody else."""
 
-    postgres: Postgres
-    streams: Streams
+    own: Own
     url: str
-    broker_url: str
     secrets: list[tuple[str, str]]  # of each device its key and its password at the broker
-    environment: dict[str, str]
-    log: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        with (self.log / f"{name}.log").open("ab") as log:
-            command = [sys.executable, "manage.py", PROGRAMS[name]]
-            self.running[name] = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.running[name] = self.own.begin(name, PROGRAMS[name])
 
     def kill(self, name: str) -> None:
         process = self.running.pop(name)
@@ -152,12 +140,8 @@ class Site:
             self.kill(name)
             self.start(name)
 
-    def waiting(self) -> int:
-        with redis.Redis.from_url(self.streams.url) as client:
-            return int(client.get("iot:readings:waiting") or 0)
-
     def rows(self) -> dict[tuple[str, int], float]:
-        with psycopg.connect(self.postgres.url.replace("postgis://", "postgresql://")) as connection:
+        with psycopg.connect(self.own.database) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # both as they are at one moment: the writer goes on
             found = connection.execute(
                 "SELECT d.code, (extract(epoch FROM r.at) * 1000000)::bigint, r.value FROM iot_reading r "
@@ -170,31 +154,17 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    layout = Layout(tmp_path / "var")
-    layout.make()
-    postgres, cache, streams, broker = Postgres(layout), Redis(layout), Streams(layout), Mosquitto(layout)
-    for service in (postgres, cache, streams, broker):
-        service.start()
-    environment = os.environ | {
-        "DATABASE_URL": postgres.url, "REDIS_URL": cache.url, "STREAMS_URL": streams.url, "KHAREETATY_VAR": str(layout.var),
-        "PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "khareetaty.settings", "MQTT_URL": broker.gateway_url,
-    }  # fmt: skip
-    try:
-        for command in (["migrate", "--verbosity", "0"], ["load_gazetteer"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-        shell = [sys.executable, "manage.py", "shell", "-v", "0", "-c", SETUP]
-        made = subprocess.run(shell, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-        secrets = [(line.split()[1], line.split()[2]) for line in made if line.startswith("KEY ")]
-        with web_process(environment, layout.log / "web.log") as (url, _web):
-            whole = Site(postgres, streams, url, broker.sensor_url("", ""), secrets, environment, layout.log)
+    with own_services(tmp_path / "var", "cache", "streams", "broker", DJANGO_SETTINGS_MODULE="khareetaty.settings") as own:
+        secrets = [(key, password) for key, password in map(str.split, own.shell(SETUP)["KEY"])]
+        with own.web() as (url, _web):
+            whole = Site(own, url, secrets)
             for name in PROGRAMS:
                 whole.start(name)
-            yield whole
-            for name in PROGRAMS:
-                whole.kill(name)
-    finally:
-        for service in (broker, streams, cache, postgres):
-            service.stop()
+            try:
+                yield whole
+            finally:
+                for name in [*whole.running]:
+                    whole.kill(name)
 
 
 def killed(pid: int | None, number: signal.Signals) -> None:
@@ -215,8 +185,7 @@ def missing(wanted: dict[tuple[str, int], float], kept: dict[tuple[str, int], fl
 
 def lets_in(site: Site) -> bool:
     """The gateway wrote the devices' accounts for the broker."""
-    written = Path(site.environment["KHAREETATY_VAR"]) / "mosquitto/sensors/accounts"
-    return written.read_text().count("\n") == DEVICES
+    return (site.own.broker.sensors / "accounts").read_text().count("\n") == DEVICES
 
 
 @pytest.mark.parametrize("door", [ByHttp, ByMqtt])
@@ -224,9 +193,8 @@ def test_nothing_acknowledged_is_lost_while_writers_the_gateway_redis_and_postgr
     ledger, over = Ledger(), threading.Event()
     reaches(lambda: lets_in(site))
     by_mqtt = door is ByMqtt
-    devices = [
-        door(place, secrets[by_mqtt], site.broker_url if by_mqtt else site.url, ledger, over) for place, secrets in enumerate(site.secrets)
-    ]
+    url = site.own.broker.sensor_url("", "") if by_mqtt else site.url
+    devices = [door(place, secrets[by_mqtt], url, ledger, over) for place, secrets in enumerate(site.secrets)]
     for device in devices:
         device.start()
 
@@ -239,20 +207,20 @@ def test_nothing_acknowledged_is_lost_while_writers_the_gateway_redis_and_postgr
         site.replace("writer one" if kill % 2 else "writer two", "gateway")
         grows(500)
 
-    killed(site.streams.server(), signal.SIGKILL)
+    killed(site.own.streams.server(), signal.SIGKILL)
     before = len(ledger.acknowledged)
     time.sleep(AWAY_S)
     if not by_mqtt:
         assert len(ledger.acknowledged) - before <= DEVICES * BATCH, "what was on its way may have been answered, and nothing after it"
     site.replace("writer one", "gateway")
-    site.streams.start()
+    site.own.streams.start()
     grows()
 
-    killed(site.postgres.postmaster(), signal.SIGQUIT)  # an immediate end, as a crash is: it recovers when it comes back
+    killed(site.own.postgres.postmaster(), signal.SIGQUIT)  # an immediate end, as a crash is: it recovers when it comes back
     time.sleep(AWAY_S / 2)
     site.replace("writer two", "gateway")
     time.sleep(AWAY_S / 2)
-    site.postgres.start()
+    site.own.postgres.start()
     grows()
 
     over.set()
@@ -263,6 +231,6 @@ def test_nothing_acknowledged_is_lost_while_writers_the_gateway_redis_and_postgr
     while lost := missing(wanted, site.rows()):
         assert time.monotonic() < patience, f"{len(lost)} of {len(wanted)} acknowledged readings are not there: {lost[:5]}"
         time.sleep(5)
-    assert site.waiting() == 0 or by_mqtt
+    assert site.own.waiting() == 0 or by_mqtt
     assert by_mqtt or ledger.answers[503], "devices were told to come again"
     assert len(wanted) > 8_000
