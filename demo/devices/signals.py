@@ -24,6 +24,7 @@ class Signal:
     noise: float = 0.02  # of the span
     spread: float = 0.15  # how much devices differ from one another, of the span
     sharpness: float = 1.0
+    weekend: float = 1.0  # times the height of the curve on Fridays and Saturdays
     is_count: bool = False
     decimals: int = 2
 
@@ -45,9 +46,9 @@ SIGNALS = {
     "hydrogen_sulphide": Signal(0.01, 0.05, 4, 0.1, decimals=3),
     "air_pressure": Signal(1_011, 1_006, 16, 0.05, decimals=1),
     "wind_speed": Signal(2, 7, 16, 0.1, decimals=1),
-    "noise": Signal(41, 67, 18, 0.05, decimals=1),
+    "noise": Signal(41, 67, 18, 0.05, weekend=0.9, decimals=1),
     "pressure": Signal(4.1, 3.2, 19, 0.02, 0.4),
-    "flow": Signal(14, 62, 19, 0.03, 0.5, 1.4, decimals=1),
+    "flow": Signal(14, 62, 19, 0.03, 0.5, 1.4, weekend=1.1, decimals=1),
     "level": Signal(3.4, 2.1, 21, 0.01, 0.4),
     "water_temperature": Signal(23, 29, 16, 0.01, decimals=1),
     "turbidity": Signal(0.2, 0.5, 12, 0.08),
@@ -57,11 +58,11 @@ SIGNALS = {
     "motion": Signal(0.05, 0.62, 19, 0.4, is_count=True),
     "motion_events": Signal(0.4, 9, 19, 0.2, 0.5, 1.5, is_count=True),
     "motion_level": Signal(2, 48, 19, 0.1, decimals=0),
-    "people": Signal(3, 190, 20, 0.06, 0.7, 2.2, is_count=True),
-    "density": Signal(0.03, 1.6, 20, 0.05, 0.5, 2.2),
-    "occupancy": Signal(2, 74, 20, 0.05, 0.5, 2.2, decimals=0),
-    "vehicles_read": Signal(2, 64, 18, 0.08, 0.5, 1.6, is_count=True),
-    "vehicles_distinct": Signal(2, 58, 18, 0.08, 0.5, 1.6, is_count=True),
+    "people": Signal(3, 190, 20, 0.06, 0.7, 2.2, weekend=1.35, is_count=True),
+    "density": Signal(0.03, 1.6, 20, 0.05, 0.5, 2.2, weekend=1.35),
+    "occupancy": Signal(2, 74, 20, 0.05, 0.5, 2.2, weekend=1.2, decimals=0),
+    "vehicles_read": Signal(2, 64, 18, 0.08, 0.5, 1.6, weekend=0.7, is_count=True),
+    "vehicles_distinct": Signal(2, 58, 18, 0.08, 0.5, 1.6, weekend=0.7, is_count=True),
     "is_online": Signal(1, 1, noise=0, spread=0, decimals=0),
     "is_recording": Signal(1, 1, noise=0, spread=0, decimals=0),
     "is_obscured": Signal(0, 0, noise=0, spread=0, decimals=0),
@@ -69,8 +70,8 @@ SIGNALS = {
     "heat_alarm": Signal(0, 0, noise=0, spread=0, decimals=0),
     "frame_rate": Signal(25, 24, noise=0.2, spread=0.2, decimals=1),
     "storage_used": Signal(58, 66, 23, 0.01, 1.5, decimals=1),
-    "person_in_view": Signal(0.1, 7, 20, 0.15, 0.5, 1.8, is_count=True),
-    "car_in_view": Signal(0.3, 11, 18, 0.15, 0.5, 1.5, is_count=True),
+    "person_in_view": Signal(0.1, 7, 20, 0.15, 0.5, 1.8, weekend=1.25, is_count=True),
+    "car_in_view": Signal(0.3, 11, 18, 0.15, 0.5, 1.5, weekend=0.85, is_count=True),
     "frames_received": Signal(30, 44, 15, 0.1, is_count=True),
     "devices_heard": Signal(9, 11, 12, 0.1, is_count=True),
 }
@@ -92,6 +93,7 @@ def values_of(signal: Signal, at_s: Floats, *, seed: int, least: float | None = 
     shift, hours, *phases = own.standard_normal(2 + len(WANDER_S)).tolist()
     hour = ((at_s + UTC_OFFSET_S) % DAY_S) / 3_600
     curve = (0.5 + 0.5 * np.cos((hour - signal.peak_hour - 0.6 * hours) * math.tau / 24)) ** signal.sharpness
+    curve = np.where(is_weekend(at_s), curve * signal.weekend, curve)
     wander = sum(np.sin(at_s * math.tau / period + 3 * phase) for period, phase in zip(WANDER_S, phases, strict=True)) / len(WANDER_S)
     value = (
         signal.low + (signal.high - signal.low) * curve + signal.span * (0.06 * wander * (signal.noise > 0) + signal.spread * shift * 0.5)
@@ -103,6 +105,11 @@ def values_of(signal: Signal, at_s: Floats, *, seed: int, least: float | None = 
         margin = 0.0 if least is None or most is None else 0.005 * (most - least) * (not signal.is_count)
         value = np.clip(value, None if least is None else least + margin * (least != 0), None if most is None else most - margin)
     return np.round(value, signal.decimals)
+
+
+def is_weekend(at_s: Floats) -> NDArray[np.bool_]:
+    """Fridays and Saturdays in Kuwait; 1 January 1970 was a Thursday."""
+    return np.isin((at_s + UTC_OFFSET_S) // DAY_S % 7, (1, 2))
 
 
 def _noise(at_s: Floats, seed: int) -> Floats:

@@ -23,7 +23,7 @@ COPY = "COPY iot_staging (datastream_id, at_us, value, quality, received_us, pla
 _INSTANT = "'epoch'::timestamptz + {} * interval '1 microsecond'"
 
 
-def _fold(table: str, source: str) -> str:
+def fold(table: str, source: str) -> str:
     """Add what is new to what is there. A late reading goes into its own stretch, and is the last of it only where it is."""
     return f"""
     INSERT INTO {table} AS kept (datastream_id, at, n, min, max, sum, last, last_at, bad_n)
@@ -36,7 +36,7 @@ def _fold(table: str, source: str) -> str:
     """  # noqa: S608
 
 
-def _gathered(bin: str) -> str:
+def gathered(bin: str) -> str:
     """Stretches made of shorter ones."""
     return f"""
     SELECT datastream_id, {bin} AS at, sum(n)::int AS n, min(min) AS min, max(max) AS max, sum(sum) AS sum,
@@ -60,8 +60,8 @@ WITH fresh AS (
         (array_agg(value ORDER BY fresh.at DESC) FILTER (WHERE {GOOD}))[1] AS last, max(fresh.at) FILTER (WHERE {GOOD}) AS last_at,
         (count(*) FILTER (WHERE NOT ({GOOD})))::int AS bad_n
     FROM fresh GROUP BY 1, 2
-), hours AS ({_gathered(BINS["iot_rollup_1h"])}), days AS ({_gathered(BINS["iot_rollup_1d"])}),
-m AS ({_fold("iot_rollup_1m", "minutes")}), h AS ({_fold("iot_rollup_1h", "hours")}), d AS ({_fold("iot_rollup_1d", "days")})
+), hours AS ({gathered(BINS["iot_rollup_1h"])}), days AS ({gathered(BINS["iot_rollup_1d"])}),
+m AS ({fold("iot_rollup_1m", "minutes")}), h AS ({fold("iot_rollup_1h", "hours")}), d AS ({fold("iot_rollup_1d", "days")})
 SELECT count(*) FROM fresh
 """  # noqa: S608
 # Another value for an instant that has one. By the key, row by row: without statistics the planner would read whole days.

@@ -25,6 +25,7 @@ from demo.services.alerting import create_demo_alerting, switch_on_demo_rules
 from demo.services.devices import create_demo_devices
 from demo.services.force import create_demo_force
 from demo.services.history import seed_history
+from demo.services.weeks import WEEKS, look_back, tell_weeks
 from geography.models import Region
 from geography.services.gazetteer import load_gazetteer
 from geography.services.official import import_official
@@ -101,8 +102,14 @@ class Command(BaseCommand):
         stored = seed_history(region=region, count=count)
         if stored:
             self._say(f"drew two synthetic years: {stored:,} incidents")
+        told = tell_weeks()
+        if told:
+            self._say(f"gave the devices {WEEKS} weeks behind them: {told:,} hours of readings")
+        if stored or told:
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")
+        if told:
+            self._say(f"looked back on them: {look_back()}")
         if not PipelineRun.objects.filter(status=PipelineRun.Status.DONE, parameters__only=None).exists():
             self._say(f"following hot spots through {WEEKS_BACK} weeks")
             for week in range(WEEKS_BACK, 0, -1):  # in order: a track goes on from the run before
