@@ -30,6 +30,7 @@ class Machine:
     where: Where
     zone: tzinfo
     last: dict[str, tuple[float, float]] = field(default_factory=dict)  # by metric: when, what
+    _newest_s: float = -math.inf
     _is_on: dict[int, bool] = field(default_factory=dict)
     _since: dict[int, float] = field(default_factory=dict)
     _times: dict[int, deque[float]] = field(default_factory=dict)
@@ -38,11 +39,16 @@ class Machine:
     def __post_init__(self) -> None:
         self._parts = [(id(one), one) for one in walk(self.condition)]
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Nothing is on, counted or kept: what was said before matters no more, but for the last values."""
+        return not (any(self._is_on.values()) or self._since or any(self._times.values()) or any(self._window.values()))
+
     def take(self, metric: str, at_s: float, value: float) -> bool:
         """Whether the condition holds after this reading."""
         before = self.last.get(metric)
         if math.isfinite(value) and (before is None or at_s > before[0]):
-            self.last[metric] = (at_s, value)
+            self.learn(metric, at_s, value)
             for key, part in self._parts:
                 match part:
                     case Compare(metric=name) if name == metric:
@@ -55,7 +61,13 @@ class Machine:
                         while window and (window[-1][1] - value) * side >= 0:
                             window.pop()
                         window.append((at_s, value))
-        return self.holds(max(at_s, max((when for when, _value in self.last.values()), default=at_s)))
+        return self.holds(max(at_s, self._newest_s))
+
+    def learn(self, metric: str, at_s: float, value: float) -> None:
+        """The newest of a metric, where it is that: said while this slept, it changes nothing else."""
+        if metric not in self.last or at_s > self.last[metric][0]:
+            self.last[metric] = (at_s, value)
+            self._newest_s = max(self._newest_s, at_s)
 
     def holds(self, at_s: float) -> bool:
         return self._holds(self.condition, at_s)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from core.errors import Conflict, Invalid, NotAllowed, NotFound
 from core.models import Event
 from incidents.models import Incident
-from iot.models import Anomaly, Datastream, RuleFiring, TelemetryRule
+from iot.models import Anomaly, Datastream, Device, DeviceGroup, RuleFiring, TelemetryRule
 from iot.rules.conditions import Unreadable, parse
 from iot.rules.machine import Machine, Where, spans
 from iot.services.rules import confirm_draft, dismiss_draft, save_rule
@@ -192,6 +192,46 @@ def test_a_backlog_fires_nothing_until_it_is_fresh(cast, sensors, follow):
     old = np.array([sensors.ago(days=2).timestamp() + n for n in range(5)])
     assert followed.hear(np.full(5, stream.pk), old, np.full(5, 60.0), now=sensors.now) == 0
     assert follow(60, again=followed) == 1
+
+
+def test_a_refresh_reads_only_what_has_changed(cast, places, sensors, follow):
+    """Whoever changed it, by whatever hand: each of these was seen by reading everything each time."""
+    rule = rule_of(cast, cast.superadmin)
+    group = DeviceGroup.objects.create(agency=cast.police, code="coast", name_en="Coast", name_ar="الساحل")
+    followed, now = Followed(), sensors.now
+    assert followed.refresh(now=now) and not followed.refresh(now=now)
+    mine = Device.objects.filter(pk=sensors.salmiya.pk)
+    changes = [
+        lambda: TelemetryRule.objects.filter(pk=rule.pk).update(cooldown_s=7),
+        lambda: rule_of(cast, cast.superadmin, name_en="Another"),
+        lambda: mine.update(maintenance_until=now + timedelta(hours=1)),
+        lambda: mine.update(state=Device.State.SUSPENDED),
+        lambda: mine.update(state=Device.State.ACTIVE, maintenance_until=None),
+        lambda: mine.update(location=places.in_jabriya),
+        lambda: mine.update(area=None),
+        lambda: mine.update(governorate=places.capital),
+        lambda: group.devices.add(sensors.salmiya),
+        lambda: DeviceGroup.objects.filter(pk=group.pk).update(code="shore"),
+        lambda: Datastream.objects.create(device=sensors.sharq, metric=sensors.air.metrics.get(code="temperature")),
+        lambda: TelemetryRule.objects.filter(pk=rule.pk).update(is_active=False),
+    ]
+    for number, change in enumerate(changes):
+        change()
+        assert followed.refresh(now=now), number
+        assert not followed.refresh(now=now), number
+    mine.update(last_seen_at=now, battery_pct=3)
+    assert not followed.refresh(now=now), "what a device says of itself is no change"
+    assert followed.refresh(now=now + timedelta(minutes=10)), "and now and then everything is read all the same"
+    assert followed.rules.keys() == {TelemetryRule.objects.get(name_en="Another").pk}
+
+
+def test_a_maintenance_that_ends_by_itself_is_noticed(cast, sensors, follow):
+    rule_of(cast, cast.superadmin)
+    Device.objects.filter(pk=sensors.salmiya.pk).update(maintenance_until=sensors.now + timedelta(minutes=5))
+    followed = Followed()
+    followed.refresh(now=sensors.now)
+    assert not followed.fleet.machines
+    assert followed.refresh(now=sensors.now + timedelta(minutes=6)) and len(followed.fleet.machines) == 1
 
 
 def test_a_draft_is_an_incident_only_when_a_person_says_so(cast, sensors, follow, burglary, places):

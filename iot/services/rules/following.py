@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,13 +15,14 @@ from django.db import connection
 from iot.analytics.batch import FloatArray, IntArray
 from iot.models import Datastream, Device, RuleFiring, TelemetryRule
 from iot.rules.conditions import Condition, Unreadable, longest_s, metrics_of, needs_time, parse
+from iot.rules.fleet import Fleet, Key, Turn, by_stream
 from iot.rules.machine import Machine, Where
 from iot.services.rules.firing import end_firings, fire
 
 MOST_MACHINES = 50_000
 FRESH_S = 3_600.0
 EACH = 2_000  # readings of a stream that a start looks back on, at the most
-Key = tuple[int, int]  # rule, device
+READ_ANYWAY = timedelta(minutes=10)  # whatever the mark says: a zone's code, a metric's
 
 _BACK = """
 SELECT s.id, extract(epoch FROM r.at)::float8, r.value FROM unnest(%s::int[], %s::timestamptz[]) AS s (id, after)
@@ -31,13 +32,16 @@ CROSS JOIN LATERAL (
 """
 
 
-@dataclass(frozen=True)
-class Turn:
-    """How a condition stands after some readings: since when, and the values it began with."""
-
-    is_on: bool
-    at_s: float
-    values: dict[str, float]
+# All that a refresh reads, in one figure a table: rules, devices as rules see them, their streams and groups.
+_MARK = """
+SELECT (SELECT md5(coalesce(string_agg(r::text, ',' ORDER BY r.id), '')) FROM iot_telemetryrule r WHERE r.is_active),
+    (SELECT sum(hashtextextended(concat_ws('|', d.id, d.agency_id, d.state, coalesce(d.maintenance_until > %(now)s, false),
+        d.location::text, 'g', d.governorate_id, 'a', d.area_id), 0)::numeric) FROM iot_device d
+        WHERE d.agency_id IN (SELECT agency_id FROM iot_telemetryrule WHERE is_active)),
+    (SELECT count(*) FROM iot_datastream), (SELECT max(id) FROM iot_datastream),
+    (SELECT sum(hashtextextended(concat_ws('|', m.device_id, g.id, g.code), 0)::numeric) FROM iot_device_groups m
+        JOIN iot_devicegroup g ON g.id = m.devicegroup_id)
+"""
 
 
 @dataclass
@@ -45,15 +49,26 @@ class Followed:
     """Every active rule for every device it speaks of. Not for two threads at once."""
 
     rules: dict[int, TelemetryRule] = field(default_factory=dict)
-    machines: dict[Key, Machine] = field(default_factory=dict)
-    is_on: dict[Key, float] = field(default_factory=dict)  # since when it holds
-    _of_stream: dict[int, list[tuple[Key, str]]] = field(default_factory=dict)
+    fleet: Fleet = field(default_factory=Fleet)
+    _mark: tuple[Any, ...] | None = None
+    _read_at: datetime | None = None
 
-    def refresh(self, *, now: datetime) -> None:
-        """Rules, devices and groups as they are by now; what changed begins anew, from the rows."""
+    def refresh(self, *, now: datetime) -> bool:
+        """Rules, devices and groups as they are by now; what changed begins anew, from the rows. Whether anything was read: where nothing
+        has changed one question says so."""
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK, {"now": now})
+            mark = cursor.fetchone()
+        if mark == self._mark and self._read_at is not None and now - self._read_at < READ_ANYWAY:
+            return False
+        self._read(now)
+        self._mark, self._read_at = mark, now
+        return True
+
+    def _read(self, now: datetime) -> None:
         found = [(rule, parsed) for rule in TelemetryRule.objects.filter(is_active=True).order_by("pk") if (parsed := _parsed(rule))]
-        wanted: dict[Key, tuple[TelemetryRule, Condition]] = {}
-        streams: dict[int, list[tuple[Key, str]]] = defaultdict(list)
+        wanted: dict[Key, Condition] = {}
+        heard: list[tuple[int, Key, str]] = []
         for rule, condition in found:
             rows = Datastream.objects.filter(
                 device__agency=rule.agency_id, device__state=Device.State.ACTIVE, metric__code__in=metrics_of(condition)
@@ -64,94 +79,75 @@ class Followed:
                 key = (rule.pk, device_id)
                 if key not in wanted and len(wanted) >= MOST_MACHINES:
                     continue
-                wanted[key] = (rule, condition)
-                streams[pk].append((key, code))
-        devices = {device_id for _rule, device_id in wanted}
-        places = where_of(devices)
+                wanted[key] = condition
+                heard.append((pk, key, code))
+        places = where_of({device_id for _rule, device_id in wanted})
         read_now = {rule.pk: rule.condition for rule, _condition in found}
         changed = {pk for pk, rule in self.rules.items() if read_now.get(pk) != rule.condition}
         self.rules = {rule.pk: rule for rule, _condition in found}
-        self._of_stream = dict(streams)
-        for key in [key for key in self.machines if key not in wanted or key[0] in changed]:
-            self.machines.pop(key)
-            self.is_on.pop(key, None)
-        fresh = {key for key in wanted if key not in self.machines}
+        machines = self.fleet.machines
+        for key in [key for key in machines if key not in wanted or key[0] in changed]:
+            machines.pop(key)
+            self.fleet.held.pop(key, None)
+        fresh = {key for key in wanted if key not in machines}
         zone = ZoneInfo(settings.TIME_ZONE)
         for key in fresh:
-            self.machines[key] = Machine(wanted[key][1], places[key[1]], zone)
+            machines[key] = Machine(wanted[key], places[key[1]], zone)
         for key in set(wanted) - fresh:
-            self.machines[key].where = places[key[1]]
+            machines[key].where = places[key[1]]
+        self.fleet.arrange(by_stream(heard))
         if fresh:
-            self._look_back(fresh, now)
+            self._look_back(fresh, heard, now)
 
-    def _look_back(self, keys: set[Key], now: datetime) -> None:
+    def _look_back(self, keys: set[Key], heard: Iterable[tuple[int, Key, str]], now: datetime) -> None:
         """A machine that is new knows what was said within its longest window; what holds and has a firing goes on."""
         ask: dict[int, float] = {}
-        for pk, users in self._of_stream.items():
-            spans = [longest_s(self.machines[key].condition) for key, _code in users if key in keys]
-            if spans:
-                ask[pk] = min(max(spans) * 2 + 600, 2 * 86_400)
+        for pk, key, _code in heard:
+            if key in keys:
+                ask[pk] = max(ask.get(pk, 0.0), min(longest_s(self.fleet.machines[key].condition) * 2 + 600, 2 * 86_400))
         with connection.cursor() as cursor:
             cursor.execute(_BACK, [list(ask), [now - timedelta(seconds=back) for back in ask.values()], now, EACH])
             rows = cursor.fetchall()
-        open_rows = RuleFiring.objects.filter(ended_at=None, rule__in={rule for rule, _device in keys})
-        for firing in open_rows:
+        for firing in RuleFiring.objects.filter(ended_at=None, rule__in={rule for rule, _device in keys}):
             if (firing.rule_id, firing.device_id) in keys:
-                self.is_on[firing.rule_id, firing.device_id] = firing.began_at.timestamp()
-        self._feed(rows, now, only=keys)
+                self.fleet.held[firing.rule_id, firing.device_id] = firing.began_at.timestamp()
+        if rows:
+            stream_id, at_s, value = (np.array(column) for column in zip(*rows, strict=True))
+            self._settle(self.fleet.take(stream_id, at_s, value, only=keys), now)
 
     def hear(self, stream_id: IntArray, at_s: FloatArray, value: FloatArray, *, now: datetime) -> int:
         """Feed these readings; fire and end what follows. Answers how many rules fired."""
-        if not self._of_stream:
-            return 0
-        mine = np.isin(stream_id, np.fromiter(self._of_stream, np.int64))
-        if not mine.any():
-            return 0
-        order = np.argsort(at_s[mine], kind="stable")
-        rows = zip(stream_id[mine][order].tolist(), at_s[mine][order].tolist(), value[mine][order].tolist(), strict=True)
-        return self._feed(rows, now)
+        return self._settle(self.fleet.take(stream_id, at_s, value), now)
 
     def look(self, *, now: datetime) -> int:
         """Conditions about silence begin to hold without a reading."""
         now_s = now.timestamp()
-        turned = [(key, machine.holds(now_s)) for key, machine in self.machines.items() if needs_time(machine.condition)]
-        return self._settle({key: Turn(is_on, now_s, self._values(key)) for key, is_on in turned}, now)
-
-    def _values(self, key: Key) -> dict[str, float]:
-        return {name: round(value, 6) for name, (_at, value) in self.machines[key].last.items()}
-
-    def _feed(self, rows: Iterable[tuple[int, float, float]], now: datetime, *, only: set[Key] | None = None) -> int:
-        ends: dict[Key, Turn] = {}
-        for pk, at_s, value in rows:
-            for key, code in self._of_stream.get(pk, ()):
-                if only is not None and key not in only:
-                    continue
-                is_on = self.machines[key].take(code, at_s, value)
-                before = ends.get(key)
-                if not (before is not None and before.is_on and is_on):  # since when it holds, not when it was last looked at
-                    ends[key] = Turn(is_on, at_s, self._values(key) if is_on else {})
-        return self._settle(ends, now)
+        timed = {key: machine for key, machine in self.fleet.machines.items() if needs_time(machine.condition)}
+        self.fleet.wake(timed)
+        turned = [(key, machine.holds(now_s)) for key, machine in timed.items()]
+        return self._settle({key: Turn(is_on, now_s, self.fleet.values(key)) for key, is_on in turned}, now)
 
     def _settle(self, ends: dict[Key, Turn], now: datetime) -> int:
-        began = [key for key, turn in ends.items() if turn.is_on and key not in self.is_on]
-        over = [key for key, turn in ends.items() if not turn.is_on and key in self.is_on]
+        held = self.fleet.held
+        began = [key for key, turn in ends.items() if turn.is_on and key not in held]
+        over = [key for key, turn in ends.items() if not turn.is_on and key in held]
         fired = 0
         for key in began:
-            rule, device_id = self.rules[key[0]], key[1]
+            rule, device_id, machine = self.rules[key[0]], key[1], self.fleet.machines[key]
             at_s = ends[key].at_s
-            newest = max((at for at, _value in self.machines[key].last.values()), default=at_s)
-            if now.timestamp() - max(newest, at_s) > FRESH_S and not needs_time(self.machines[key].condition):
+            newest = max((at for at, _value in machine.last.values()), default=at_s)
+            if now.timestamp() - max(newest, at_s) > FRESH_S and not needs_time(machine.condition):
                 continue  # a backlog wakes nobody: it is looked at again with the next reading
             device = Device.objects.get(pk=device_id)
             fired += (
                 fire(rule=rule, device=device, began_at=datetime.fromtimestamp(at_s, UTC), values=ends[key].values, now=now) is not None
             )
-            self.is_on[key] = at_s
+            held[key] = at_s
         if over:
             rows = RuleFiring.objects.filter(ended_at=None, rule__in={rule for rule, _device in over}).select_related("rule", "device")
             end_firings(firings=[row for row in rows if (row.rule_id, row.device_id) in set(over)], now=now)
             for key in over:
-                self.is_on.pop(key, None)
+                held.pop(key, None)
         return fired
 
 
