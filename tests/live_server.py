@@ -27,6 +27,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.db import connection, connections
 
@@ -93,13 +94,14 @@ def _start_web(url: str, environment: dict[str, str], log: Path) -> subprocess.P
         cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log.open("ab"), stderr=subprocess.STDOUT,
     )  # fmt: skip
     deadline = time.monotonic() + 300  # on a machine that does much else; how long it takes is measured by the benchmarks
-    while True:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/livez", timeout=5).status_code == 200:
-                return web
-        if web.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the web process did not start:\n{log.read_text(errors='replace')[-3000:]}")
-        time.sleep(0.05)
+    with httpx.Client(timeout=5) as client:  # one for all the asking: making it takes longer than asking
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(f"{url}/livez").status_code == 200:
+                    return web
+            if web.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the web process did not start:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
 
 
 def launch_site(log: Path, **changes: str) -> LiveSite:
@@ -192,7 +194,8 @@ def run_async(story: Coroutine[Any, Any, None]) -> None:
         try:
             await story
         finally:
-            connections.close_all()  # a coroutine has connections of its own
+            connections.close_all()  # a coroutine has connections of its own,
+            await sync_to_async(connections.close_all)()  # and so has the one thread that asks the database for all coroutines
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, whole()).result()

@@ -24,8 +24,6 @@ from iot.models import (
     Metric,
     PlateHour,
     ProfileFit,
-    Reading,
-    RollupMinute,
     RuleFiring,
     TelemetryRule,
 )
@@ -82,8 +80,6 @@ def air(db: None) -> DeviceProfile:
 @pytest.fixture
 def sensors(cast: Any, places: Any, air: DeviceProfile) -> Sensors:
     now = datetime.now(UTC)
-    for table in (Reading, RollupMinute):
-        table.objects.all()._raw_delete("default")  # no flush empties these: Django does not manage them
     keep_days_ready(now=now)
     salmiya = register_device(code="AIR-1", profile=air, agency=cast.police, by=None, location=places.in_salmiya)
     sharq = register_device(code="AIR-2", profile=air, agency=cast.police, by=None, location=places.in_sharq)
