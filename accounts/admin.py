@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from import_export.admin import ExportMixin, ImportExportMixin
@@ -24,7 +23,7 @@ from accounts.services import (
 )
 from accounts.tokens import end_session
 from core.admin_exchange import Exchange, TableResource
-from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReasonForm, age, pill
+from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReasonForm, age, pill, shown_once
 from geography.models import Zone
 
 _DETAILS = ["username", "full_name", "email", "role", "agency", "sees_all_agencies", "governorates", "sees_all_governorates", "language"]
@@ -163,14 +162,13 @@ class UserAdmin(ActsOnRows, Exchange, ExportMixin, CentreAdmin):
         return self.show_passwords(request, [request.issued])
 
     def show_passwords(self, request: HttpRequest, issued: list[Issued]) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": ngettext("The password, shown once", "The passwords, shown once", len(issued)),
-            "secrets": [(one.person.username, one.password) for one in issued],
-            "opts": self.opts,
-            "note": _("Hand it over in person or by telephone. It is kept nowhere and cannot be shown again."),
-        }
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+        return shown_once(
+            self,
+            request,
+            title=ngettext("The password, shown once", "The passwords, shown once", len(issued)),
+            secrets=[(one.person.username, one.password) for one in issued],
+            note=_("Hand it over in person or by telephone. It is kept nowhere and cannot be shown again."),
+        )
 
     # -- verbs ------------------------------------------------------------------------------------------------------------------
 

@@ -352,6 +352,14 @@ ACT_LIMIT = 500
 SHOWN_REFUSALS = 5
 
 
+def shown_once(
+    screen: admin.ModelAdmin, request: HttpRequest, *, title: str, secrets: Sequence[tuple[str, str]], note: str
+) -> HttpResponse:
+    """The page of what is kept nowhere else, as pairs of a name and a secret; no browser keeps it either."""
+    context = {**screen.admin_site.each_context(request), "title": title, "secrets": secrets, "opts": screen.opts, "note": note}
+    return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+
+
 class Ask(forms.Form):
     """A page that asks before a verb runs; add the fields the verb needs."""
 

@@ -8,12 +8,11 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.jurisdiction import of_agencies
-from core.admin_kit import ActsOnRows, Ask, CentreAdmin, OptionalReasonForm, age, bdi, pill
+from core.admin_kit import ActsOnRows, Ask, CentreAdmin, OptionalReasonForm, age, bdi, pill, shown_once
 from interop.models import Feed, Kind, Partner, PartnerKey, Scope
 from interop.services import issue_key, revoke_key, rotate_key
 from interop.services.keys import MOST_OVERLAP_H, OVERLAP_H
@@ -195,14 +194,8 @@ class PartnerKeyAdmin(ActsOnRows, CentreAdmin):
         return self._shown_once(request, [(str(obj), request.secret)])
 
     def _shown_once(self, request: HttpRequest, secrets: list[tuple[str, str]]) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The key, shown once"),
-            "secrets": secrets,
-            "opts": self.opts,
-            "note": _("Hand it over by a safe way. Only its hash is kept; it cannot be shown again."),
-        }
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+        note = _("Hand it over by a safe way. Only its hash is kept; it cannot be shown again.")
+        return shown_once(self, request, title=_("The key, shown once"), secrets=secrets, note=note)
 
     @admin.action(description=gettext_lazy("Rotate…"), permissions=["manage"])
     def rotate(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:

@@ -9,14 +9,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from accounts.jurisdiction import of_agencies
-from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReadOnlyInline, age, as_json, bdi, pill
+from core.admin_kit import ActsOnRows, Ask, CentreAdmin, ReadOnlyAdmin, ReadOnlyInline, age, as_json, bdi, pill, shown_once
 from interop.models import ErrorClass, WebhookAttempt, WebhookDelivery, WebhookSecret, WebhookSubscription
 from interop.services import webhooks
 from interop.services.webhooks.secrets import MOST_OVERLAP_H, OVERLAP_H
@@ -184,14 +183,8 @@ class WebhookAdmin(ActsOnRows, CentreAdmin):
         return self._secrets(request, [(str(obj), request.secret)])
 
     def _secrets(self, request: HttpRequest, made: list[tuple[str, str]]) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The secret, shown once"),
-            "secrets": made,
-            "opts": self.opts,
-            "note": _("Hand it over by a safe way: whoever has it can sign in our name. It cannot be shown again."),
-        }
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+        note = _("Hand it over by a safe way: whoever has it can sign in our name. It cannot be shown again.")
+        return shown_once(self, request, title=_("The secret, shown once"), secrets=made, note=note)
 
     # -- verbs ----------------------------------------------------------------------------------------------------------------------
 

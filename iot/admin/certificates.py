@@ -11,13 +11,12 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.admin_kit import Ask, ReadOnlyAdmin, bdi, pill
+from core.admin_kit import Ask, ReadOnlyAdmin, bdi, pill, shown_once
 from iot.models import DeviceCommand
 from iot.services import issue_certificate, issue_mqtt_password, send_command
 from iot.services.certificates import DAYS, ENDING_WITHIN, MOST_DAYS
@@ -53,10 +52,6 @@ class CommandForm(Ask):
 class BrokerActions:
     """What a device is given for the broker, and what it is told; for the device's admin."""
 
-    def _shown_once(self: Any, request: HttpRequest, title: str, shown: list[tuple[str, str]], note: str) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": title, "secrets": shown, "opts": self.opts, "note": note}
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
-
     @admin.action(description=gettext_lazy("Give a certificate…"), permissions=["manage"])
     def give_certificate(self: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
         shown: list[tuple[str, str]] = []
@@ -83,7 +78,8 @@ class BrokerActions:
         if not shown:
             return answer
         note = _("Put them into the device by a safe way, with the authority's certificate (ca.pem). The key is kept nowhere.")
-        return self._shown_once(request, _("The certificate, its key shown once"), [*shown, *(("ca.pem", pem) for pem in authority)], note)
+        shown += [("ca.pem", pem) for pem in authority]
+        return shown_once(self, request, title=_("The certificate, its key shown once"), secrets=shown, note=note)
 
     @admin.action(description=gettext_lazy("Give an MQTT password…"), permissions=["manage"])
     def give_mqtt_password(self: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
@@ -104,7 +100,7 @@ class BrokerActions:
         if not shown:
             return answer
         note = _("Put it into the device by a safe way. Only its hash is kept; it cannot be shown again.")
-        return self._shown_once(request, _("The password, shown once"), shown, note)
+        return shown_once(self, request, title=_("The password, shown once"), secrets=shown, note=note)
 
     @admin.action(description=gettext_lazy("Send a command…"), permissions=["manage"])
     def command(self: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:

@@ -9,14 +9,13 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.admin_kit import ActsOnRows, Ask, OptionalReasonForm, ReadOnlyAdmin, ReasonForm, age, bdi, pill
+from core.admin_kit import ActsOnRows, Ask, OptionalReasonForm, ReadOnlyAdmin, ReasonForm, age, bdi, pill, shown_once
 from core.admin_map import MapMedia
 from iot.admin.certificates import BrokerActions, EndingFilter
 from iot.admin.profiles import OfAgencyAdmin
@@ -244,14 +243,8 @@ class DeviceAdmin(BrokerActions, MapMedia, ActsOnRows, OfAgencyAdmin):
         )
         if not secrets:
             return answer
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The key, shown once"),
-            "secrets": secrets,
-            "opts": self.opts,
-            "note": _("Put it into the device by a safe way. Only its hash is kept; it cannot be shown again."),
-        }
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+        note = _("Put it into the device by a safe way. Only its hash is kept; it cannot be shown again.")
+        return shown_once(self, request, title=_("The key, shown once"), secrets=secrets, note=note)
 
 
 class OfDeviceAdmin(ReadOnlyAdmin):

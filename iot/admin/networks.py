@@ -8,11 +8,10 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.admin_kit import ActsOnRows, ReadOnlyAdmin, age, bdi, pill
+from core.admin_kit import ActsOnRows, ReadOnlyAdmin, age, bdi, pill, shown_once
 from iot.admin.devices import OfDeviceAdmin
 from iot.admin.profiles import OfAgencyAdmin
 from iot.decoders.lorawan_topics import prefix_of
@@ -93,14 +92,8 @@ class DeviceNetworkAdmin(ActsOnRows, OfAgencyAdmin):
         )
         if not secrets:
             return answer
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The token, shown once"),
-            "secrets": secrets,
-            "opts": self.opts,
-            "note": _("It goes into the server's integration as the header X-Network-Token. Only its hash is kept."),
-        }
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+        note = _("It goes into the server's integration as the header X-Network-Token. Only its hash is kept.")
+        return shown_once(self, request, title=_("The token, shown once"), secrets=secrets, note=note)
 
     @admin.action(description=gettext_lazy("Give an MQTT password…"), permissions=["manage"])
     def give_broker_password(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
@@ -124,14 +117,8 @@ class DeviceNetworkAdmin(ActsOnRows, OfAgencyAdmin):
         )
         if not shown:
             return answer
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The password, shown once"),
-            "secrets": shown,
-            "opts": self.opts,
-            "note": _("It goes into the server's MQTT integration, whose topics begin with the prefix. Only its hash is kept."),
-        }
-        return TemplateResponse(request, "admin/secrets.html", context, headers={"Cache-Control": "no-store"})
+        note = _("It goes into the server's MQTT integration, whose topics begin with the prefix. Only its hash is kept.")
+        return shown_once(self, request, title=_("The password, shown once"), secrets=shown, note=note)
 
     @admin.action(description=gettext_lazy("Withdraw the MQTT password…"), permissions=["manage"])
     def withdraw_broker_password(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
