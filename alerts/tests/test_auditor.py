@@ -63,6 +63,7 @@ def test_the_count_reads_the_partial_indexes_and_not_the_tables(fire):
     for _ in range(3):
         publish("test.happened")
     with connection.cursor() as cursor:
+        cursor.execute("REINDEX TABLE core_event")  # other tests' rows, rolled back, weigh on its indexes
         cursor.execute("ANALYZE core_event")  # what the planner believes of a log whose numbering keeps up
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
