@@ -53,7 +53,8 @@ def run(report: Report) -> None:
     report.row(SECTION, "load of the machine before measuring", os.getloadavg()[0], "", "others' work shows in every figure below")
     port = free_port()
     url = f"http://{HOST}:{port}"
-    with _program(*web_command(port)) as web:
+    # The server hangs up on a page that answers no ping for 40 s, as one that reads nothing does: here it is to stay.
+    with _program(*web_command(port), "--ws-ping-timeout", str(SLOW_READ_S * 2)) as web:
         until_alive(url, web)
         with _program("-m", "benchmarks.rooms", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as pages:
             assert pages.stdin is not None and pages.stdout is not None
@@ -147,7 +148,7 @@ async def _follow(url: str, key: str, room: str, ready: asyncio.Semaphore, found
 
     where = f"ws{url.removeprefix('http')}/ws/iot?room={room}"
     headers = {"Cookie": f"sessionid={key}"}
-    more: dict[str, Any] = {"max_queue": 1, "sock": await _small(url)} if reads is not None else {}
+    more: dict[str, Any] = {"max_queue": 1, "ping_interval": None, "sock": await _small(url)} if reads is not None else {}
     async with websockets.connect(where, origin=url, additional_headers=headers, compression=None, **more) as page:  # type: ignore[arg-type]
         assert b'"joined"' in bytes(await page.recv(decode=False))
         ready.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Coroutine
@@ -76,11 +77,19 @@ class SocketDoor(AsyncWebsocketConsumer):
             logger.exception("a socket failed")
             await self._end(FAILED)
 
+    async def send(self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False) -> None:
+        """Raises ``OSError`` where the page is gone; the server's own word for that is a ``RuntimeError``."""
+        try:
+            await super().send(text_data=text_data, bytes_data=bytes_data, close=close)
+        except RuntimeError as error:
+            raise ConnectionResetError("the page is gone") from error
+
     async def _end(self, code: int) -> None:
         if not self.is_closing:
             self.is_closing = True
             self._leave()
-            await self.close(code)
+            with contextlib.suppress(OSError, RuntimeError):  # it is gone already
+                await self.close(code)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -30,7 +30,7 @@ from iot.decoders.errors import Undecodable
 from iot.gateways.coap_dtls import DtlsServer, Session
 from iot.gateways.coap_wire import CBOR, JSON, OCTETS, Exchange, NotCoap, Refused, Request, Wire
 from iot.gateways.together import CERTIFICATE, Together, Verdict, alive, end_thread, judge_all
-from iot.services.credentials import fingerprint_of, who_certifies
+from iot.services.credentials import fingerprint_of, who_certify
 from iot.services.networks import facts_apart
 from iot.services.senders import Sender
 from iot.services.speakers import Speakers
@@ -99,6 +99,7 @@ class CoapGateway:
         self.server: DtlsServer | None = None
         self._open: dict[Session, Connection] = {}
         self._held: dict[Connection, int] = {}
+        self._unasked: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.together = Together(self._judge, self._answer, door=DOOR)
         self._keys = ThreadPoolExecutor(1, thread_name_prefix="coap-keys")
@@ -128,24 +129,37 @@ class CoapGateway:
     def _opened(self, session: Session) -> None:
         session.state = connection = Connection(session)
         self._open[session] = connection
-        task = asyncio.create_task(self._ask(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._unasked.append(connection)
+        if len(self._unasked) == 1:
+            task = asyncio.create_task(self._ask())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _closed(self, session: Session) -> None:
         connection = self._open.pop(session, None)
         if connection is not None:
             self._held.pop(connection, None)
 
-    async def _ask(self, connection: Connection) -> None:
-        try:
-            sender = await asyncio.get_running_loop().run_in_executor(self._keys, _certified, connection.session.certificate)
-            connection.sender, connection.word = sender, _word_of(sender)
-        except (DatabaseError, InterfaceError):
-            connection.word = "later"  # and looked at again with the others
-        early, connection.early = connection.early or [], None
-        for datagram in early:
-            self._heard(connection.session, datagram)
+    async def _ask(self) -> None:
+        """Who they are that came: those that come meanwhile are asked for together. A mast that is back brings hundreds at once."""
+        loop = asyncio.get_running_loop()
+        while self._unasked:
+            came = self._unasked.copy()
+            hold: dict[bytes, Sender] | None = None  # while nobody can say, they are looked at again with the others
+            try:
+                hold = await loop.run_in_executor(self._keys, _certified, {connection.session.certificate for connection in came})
+            except (DatabaseError, InterfaceError):
+                pass
+            except Exception:
+                # Said with its traceback, and gone on from: those that come next must be asked for.
+                logger.exception("%d certificates could not be looked up", len(came))
+            del self._unasked[: len(came)]
+            for connection in came:
+                connection.sender = hold.get(connection.session.certificate) if hold is not None else None
+                connection.word = _word_of(connection.sender) if hold is not None else "later"
+                early, connection.early = connection.early or [], None
+                for datagram in early:
+                    self._heard(connection.session, datagram)
 
     async def _look(self) -> None:
         """Whose certificate does not hold any more: it is told so once more, at its next word."""
@@ -253,9 +267,9 @@ class CoapGateway:
             await asyncio.sleep(0.01)
 
 
-def _certified(certificate: bytes) -> Sender | None:
+def _certified(certificates: set[bytes]) -> dict[bytes, Sender]:
     close_old_connections()
-    return who_certifies(certificate)
+    return who_certify(certificates)
 
 
 def _word_of(sender: Sender | None) -> str:

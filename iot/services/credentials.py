@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,16 +108,21 @@ def fingerprint_of(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def who_certifies(der: bytes) -> Sender | None:
-    """The device whose certificate this is; ``None`` where it is revoked, ended or none that we gave out. That the other side has its key
-    and that our authority signed it, the handshake has proven. Asks the database each time."""
+def who_certify(shown: Collection[bytes]) -> dict[bytes, Sender]:
+    """The devices whose certificates (DER) these are; without those that are revoked, ended or none that we gave out. That the other side
+    has its key and that our authority signed it, the handshake has proven. Asks the database each time, one question for all."""
     now = timezone.now()
-    rows = DeviceCredential.objects.usable(now).filter(kind=Kind.CERTIFICATE, digest=fingerprint_of(der)).select_related("device__profile")
-    credential = rows.defer("device__location").first()
-    if credential is None or _name_in(der) != credential.device.code:
-        return None
-    _note_use(credential, now)
-    return Sender.of(credential.device)
+    of = {fingerprint_of(der): der for der in shown}
+    rows = DeviceCredential.objects.usable(now).filter(kind=Kind.CERTIFICATE, digest__in=of).select_related("device__profile")
+    found = [one for one in rows.defer("device__location") if _name_in(of[one.digest]) == one.device.code]
+    _note_use([one.pk for one in found], now)
+    senders = {sender.device_id: sender for sender in Sender.of_each([one.device for one in found])}
+    return {of[one.digest]: senders[one.device_id] for one in found}
+
+
+def who_certifies(der: bytes) -> Sender | None:
+    """The same of one."""
+    return who_certify([der]).get(der)
 
 
 def _name_in(der: bytes) -> str:
@@ -124,9 +130,9 @@ def _name_in(der: bytes) -> str:
     return str(names[0].value) if names else ""
 
 
-def _note_use(credential: DeviceCredential, now: datetime) -> None:
+def _note_use(pks: Sequence[int], now: datetime) -> None:
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_IS_NOTED_EVERY)
-    DeviceCredential.objects.filter(stale, pk=credential.pk).update(last_used_at=now)
+    DeviceCredential.objects.filter(stale, pk__in=pks).update(last_used_at=now)
 
 
 def _ask(prefix: str) -> _Seen | None:
@@ -135,7 +141,7 @@ def _ask(prefix: str) -> _Seen | None:
     credential = rows.defer("device__location").first()
     if credential is None:
         return None
-    _note_use(credential, now)
+    _note_use([credential.pk], now)
     return _Seen(time.monotonic(), credential.digest, credential.not_after, Sender.of(credential.device))
 
 
