@@ -161,14 +161,11 @@ class Stream:
         all_of_it = list(envelopes)
         if not all_of_it:
             return 0
-        messages, readings = Counter[str](), Counter[str]()
-        for envelope in all_of_it:
-            door = door_of(envelope.door)
-            messages[door] += 1
-            readings[door] += len(envelope.measurements)
-        arguments: list[Any] = [settings.IOT_STREAM_MOST, KEPT_S, len(messages)]
-        for door in messages:
-            arguments += (door, messages[door], readings[door])
+        said = Counter(envelope.door for envelope in all_of_it)
+        arguments: list[Any] = [settings.IOT_STREAM_MOST, KEPT_S, len(said)]
+        for door, messages in said.items():
+            readings = sum(len(envelope.measurements) for envelope in all_of_it if envelope.door == door)
+            arguments += (door_of(door), messages, readings)
         for count, raw in pack(all_of_it):
             arguments += (count, raw)
         try:
